@@ -1,5 +1,16 @@
-import type { ContentReader, Digest, Identity, Instant, Report, Target, Targets } from '#kernel';
-import type { ArtifactRow, DocumentRow, Evidence, PointerRow } from '#project';
+import type {
+  ArtifactRow,
+  ContentReader,
+  Digest,
+  DocumentRow,
+  Evidence,
+  Identity,
+  Instant,
+  PointerRow,
+  Report,
+  Target,
+  Targets,
+} from '#kernel';
 
 /**
  * An ecosystem is a folder: it knows how its lockfiles name things, how its upstream gives them, and how its real
@@ -135,7 +146,12 @@ export interface DepotAnswer {
   /** A blob is streamed from the store, with Range, HEAD, ETag and Content-Length done by the depot. */
   readonly body: Uint8Array | string | { readonly blob: Digest; readonly size: number } | undefined;
   /** Set where something was asked that is not here: it becomes the next capture request. */
-  readonly missed?: { readonly ecosystem: string; readonly name: string; readonly version: string; readonly file: string };
+  readonly missed?: {
+    readonly ecosystem: string;
+    readonly name: string;
+    readonly version: string;
+    readonly file: string;
+  };
 }
 
 /** What was admitted, as the serving half sees it. Every method answers with the newest bundle's view first. */

@@ -4,7 +4,11 @@
  */
 export interface Files {
   /** `wx` creates and refuses what exists; no flag follows a final symbolic link when `follow` is false. */
-  open(path: string, flags: 'r' | 'w' | 'wx' | 'r+' | 'a', options?: { mode?: number; follow?: boolean }): Promise<FileHandle>;
+  open(
+    path: string,
+    flags: 'r' | 'w' | 'wx' | 'r+' | 'a',
+    options?: { mode?: number; follow?: boolean },
+  ): Promise<FileHandle>;
   /** The whole file; more than `limit` bytes is an EFBIG error. */
   read(path: string, limit: number): Promise<Uint8Array>;
   /** Names in a folder, sorted by UTF-8 bytes, with what they are (links are not followed). */

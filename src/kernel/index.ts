@@ -19,6 +19,14 @@ export { type Appended, type Happening, type LedgerAppender } from './ledger.ts'
 export { type Implementation, type Operation, operation, type Parameter, type Style, type World } from './operation.ts';
 export { compareUtf8 } from './order.ts';
 export { type Progress, type Report } from './progress.ts';
+export {
+  type ArtifactRow,
+  type DocumentRow,
+  type Evidence,
+  type InputRow,
+  type LockRow,
+  type PointerRow,
+} from './rows.ts';
 export { isSafeName, printable } from './safe-name.ts';
 export { type Target, type Targets } from './target.ts';
 export { type Reason, type Verdict } from './verdict.ts';

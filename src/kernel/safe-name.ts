@@ -9,8 +9,11 @@ export function isSafeName(name: string): boolean {
  */
 export function printable(text: string): string {
   // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu, (c) => {
-    const point = c.codePointAt(0) ?? 0;
-    return `\\u{${point.toString(16)}}`;
-  });
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu,
+    (c) => {
+      const point = c.codePointAt(0) ?? 0;
+      return `\\u{${point.toString(16)}}`;
+    },
+  );
 }

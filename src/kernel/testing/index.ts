@@ -2,7 +2,9 @@ import type { Clock, Progress, World } from '../index.ts';
 import type { Files } from '../files.ts';
 
 /** A clock that stands still until it is moved. */
-export function fixedClock(start = Date.parse('2026-11-22T06:00:00Z')): Clock & { advance(milliseconds: number): void } {
+export function fixedClock(
+  start = Date.parse('2026-11-22T06:00:00Z'),
+): Clock & { advance(milliseconds: number): void } {
   let time = start;
   return {
     now: () => time,
@@ -13,7 +15,11 @@ export function fixedClock(start = Date.parse('2026-11-22T06:00:00Z')): Clock & 
 }
 
 /** A world for tests: collected progress, no terminal, an empty environment. */
-export function testWorld(files: Files, cwd: string, over: Partial<World> = {}): World & { readonly events: Progress[] } {
+export function testWorld(
+  files: Files,
+  cwd: string,
+  over: Partial<World> = {},
+): World & { readonly events: Progress[] } {
   const events: Progress[] = [];
   return {
     clock: fixedClock(),

@@ -1,4 +1,7 @@
-import type { Digest, Identity, Instant, Targets } from '#kernel';
+import type { Digest } from './digest.ts';
+import type { Identity } from './identity.ts';
+import type { Instant } from './instant.ts';
+import type { Targets } from './target.ts';
 
 /**
  * The rows of `sallyport.lock` (docs/spec/lock.md): JSON Lines, a header first, one row a line, keys in the order in

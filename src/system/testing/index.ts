@@ -1,0 +1,2 @@
+export { type FaultPlan, faultyFiles } from './faulty-files.ts';
+export { temporaryFolder } from './temporary.ts';
