@@ -1,0 +1,61 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { operations } from '#operations';
+import { nodeFiles } from '#system';
+import { runCommandLine } from './surfaces/cli/index.ts';
+
+// The composition root: the machine's clock, files, terminal and signals meet the operations here and nowhere else.
+
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const stop = new AbortController();
+let stoppedBy: 'SIGINT' | 'SIGTERM' | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // The first signal asks for a clean stop; a second one does not wait for it.
+    if (stoppedBy !== undefined) process.exit(signal === 'SIGINT' ? 130 : 143);
+    stoppedBy = signal;
+    stop.abort();
+  });
+}
+// A reader that went away (`sallyport … | head`) is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+process.umask(0o022);
+
+const launcher = process.env['SALLYPORT_LAUNCHER'];
+process.exitCode = await runCommandLine(
+  process.argv.slice(2),
+  operations,
+  {
+    clock: { now: () => Date.now() },
+    files: nodeFiles,
+    signal: stop.signal,
+    cwd: process.cwd(),
+    env: process.env,
+    self: launcher === undefined ? [process.execPath, process.argv[1] ?? ''] : [launcher],
+    version: manifest.version,
+  },
+  {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdinIsTTY: process.stdin.isTTY === true,
+    async ask(question) {
+      const terminal = createInterface({ input: process.stdin, output: process.stderr });
+      try {
+        return await terminal.question(question, { signal: stop.signal });
+      } finally {
+        terminal.close();
+      }
+    },
+    keepBugReport(text) {
+      const place = join(mkdtempSync(join(tmpdir(), 'sallyport-bug-')), 'report.txt');
+      writeFileSync(place, text, { mode: 0o600 });
+      return place;
+    },
+  },
+  () => stoppedBy,
+);

@@ -1,0 +1,12 @@
+import type { Operation } from '#kernel';
+import { explain } from './explain.ts';
+import { init } from './init.ts';
+
+export { operationsCatalogue, operationsFault } from './faults.ts';
+
+/** Any operation, whatever its input and output are. */
+// oxlint-disable-next-line no-explicit-any
+export type AnyOperation = Operation<any, any>;
+
+/** The typed catalogue: every verb of the product, once. */
+export const operations: readonly AnyOperation[] = [init, explain];

@@ -1,0 +1,1 @@
+export { runCommandLine, type Base, type Terminal } from './program.ts';
