@@ -1,0 +1,32 @@
+export { decodeBase64, encodeBase64 } from './base64.ts';
+export {
+  decodeEnvelope,
+  encodeEnvelope,
+  type Envelope,
+  ENVELOPE_SIGNATURES_LIMIT,
+  ENVELOPE_SIZE_LIMIT,
+  type EnvelopeSignature,
+  pae,
+  SIGNATURE_SIZE_LIMIT,
+} from './envelope.ts';
+export {
+  formatNote,
+  formatVkey,
+  isNoteName,
+  type Note,
+  NOTE_COSIGNATURE,
+  NOTE_ED25519,
+  NOTE_SIGNATURES_LIMIT,
+  NOTE_SIZE_LIMIT,
+  noteKeyHash,
+  type NoteSignature,
+  type OpenedNote,
+  openNote,
+  parseNote,
+  parseVkey,
+  type Vkey,
+} from './note.ts';
+export { isProblem, type Problem, problem } from './problem.ts';
+export { formatPurl, purlOf, type PurlParts } from './purl.ts';
+export { decodeStatement, encodeStatement, STATEMENT_PAYLOAD_TYPE } from './statement.ts';
+export { JSON_DEPTH_LIMIT, JSON_SIZE_LIMIT, type JsonLimits, parseStrictJson } from './strict-json.ts';
