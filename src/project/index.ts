@@ -1,0 +1,14 @@
+export { projectCatalogue } from './faults.ts';
+export {
+  formatLock,
+  formatRow,
+  type Lock,
+  LOCK_LIMITS,
+  type MergedLock,
+  parseLock,
+  parseMergedLock,
+  rowKey,
+} from './lock.ts';
+export { nearest } from './nearest.ts';
+export { type Flow, type InputEntry, type Project, type ProjectRequest, type Service } from './project.ts';
+export { parseProject, readProject } from './read.ts';

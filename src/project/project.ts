@@ -1,0 +1,80 @@
+import type { Target } from '#kernel';
+
+/** What `sallyport.yaml` says (docs/spec/project.md), with defaults filled in. */
+export interface Project {
+  /** Absolute path of the file. */
+  readonly path: string;
+  /** Absolute folder of the file; every path in it is relative to this. */
+  readonly folder: string;
+  readonly name: string;
+  /** Bundles are numbered per channel. */
+  readonly channel: string;
+  /** Sites that bundles are for; empty means any. */
+  readonly destinations: readonly string[];
+  /** Sorted by name, at least one. */
+  readonly targets: readonly Target[];
+  readonly inputs: readonly InputEntry[];
+  /** In the order of the file. */
+  readonly services: readonly Service[];
+  readonly flows: readonly Flow[];
+  readonly requests: readonly ProjectRequest[];
+}
+
+/** One item of `inputs`: its first key names the ecosystem, that key's value what to read, the others are options. */
+export interface InputEntry {
+  readonly ecosystem: string;
+  /** What the ecosystem's key says: a path, an image, or a mapping (`files: { url, sha256, name }`). */
+  readonly value: string | Readonly<Record<string, unknown>>;
+  /** A folder or file of the project that gives the content (an OCI layout), where `from` names one. */
+  readonly from?: string;
+  /** Names of targets that this input is for; absent means all. */
+  readonly targets?: readonly string[];
+  /** `sallyport.yaml:12:5`, for faults about it. */
+  readonly where: string;
+}
+
+/** A service that a rehearsal starts: an image, or a folder with an installed program. */
+export interface Service {
+  readonly name: string;
+  readonly image?: string;
+  readonly folder?: string;
+  /** Real client that installs the folder's lockfile first. */
+  readonly install?: 'npm' | 'pip';
+  /** Command and arguments; for an image it replaces the entry point. */
+  readonly run?: readonly string[];
+  /** Follow the image's entry point in place of its own arguments. */
+  readonly arguments: readonly string[];
+  readonly port?: number;
+  /** Names of services that must answer first. */
+  readonly needs: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** One allowed connection, with the people who answer for it. */
+export interface Flow {
+  /** Name of a service, or `outside` for the user of the enclave. */
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly reason: string;
+  readonly owner: string;
+  readonly approver?: string;
+  readonly ticket?: string;
+  /** `YYYY-MM-DD`. */
+  readonly reviewBy?: string;
+  /** `YYYY-MM-DD`. */
+  readonly expires?: string;
+}
+
+/** What a rehearsal asks of a service once all of them run. */
+export interface ProjectRequest {
+  /** `outside`, or a service. */
+  readonly from: string;
+  readonly to: string;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly expect: { readonly status: number; readonly contains?: string };
+}
