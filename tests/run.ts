@@ -1,0 +1,251 @@
+// The one test command: what CI runs and what a newcomer runs.
+//
+//   npm test                       everything
+//   npm run test:fast              formatting, types, lint, unit tests, the repository's own rules: under a minute
+//   npm test -- --only unit        one stage
+//   npm test -- --only unit src/kernel   one stage, files whose path contains this
+//
+// It ends with the real components that were used, those that were not and why, and a closing line of counts. With
+// CI=true a skipped test fails unless tests/skips.json lists it with a reason.
+import { spawn } from 'node:child_process';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Component } from './components.ts';
+import type { Outcome } from './reporter.ts';
+
+interface Stage {
+  readonly name: string;
+  readonly says: string;
+  /** Seconds that it should take on two cores. Six times that, and it is stopped as hung. */
+  readonly budget: number;
+  readonly fast: boolean;
+  readonly command: (filter: readonly string[]) => readonly string[] | undefined;
+}
+
+interface AllowedSkip {
+  readonly file: string;
+  /** Name of the test, or `*`. */
+  readonly name: string;
+  readonly reason: string;
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+
+/** A tool of the dependencies, by its package's own entry: npm 8 to 10 do not always link it. */
+function tool(name: string, bin = name): string {
+  const { bin: bins } = JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')) as {
+    bin: string | Record<string, string>;
+  };
+  return join('node_modules', name, typeof bins === 'string' ? bins : (bins[bin] ?? ''));
+}
+
+const SOURCES = ['src', 'tests', 'packaging', 'bench', 'examples'].filter((folder) => existsSync(folder));
+
+function suite(patterns: readonly string[], isolation: 'none' | 'process') {
+  return (filter: readonly string[]): readonly string[] | undefined => {
+    const files = globSync(patterns as string[])
+      .filter((file) => filter.length === 0 || filter.some((part) => file.includes(part)))
+      .sort();
+    if (files.length === 0) return undefined;
+    return [
+      '--test',
+      `--test-isolation=${isolation}`,
+      '--test-concurrency=1',
+      '--test-reporter=./tests/reporter.ts',
+      '--test-reporter-destination=stdout',
+      ...files,
+    ];
+  };
+}
+
+const STAGES: readonly Stage[] = [
+  {
+    name: 'format',
+    says: 'every file is formatted',
+    budget: 5,
+    fast: true,
+    command: () => [tool('oxfmt'), '--check', ...SOURCES],
+  },
+  {
+    name: 'types',
+    says: 'the whole repository type-checks',
+    budget: 20,
+    fast: true,
+    command: () => [tool('typescript', 'tsc'), '-p', '.'],
+  },
+  {
+    name: 'lint',
+    says: 'no lint finding',
+    budget: 5,
+    fast: true,
+    command: () => [tool('oxlint'), '--deny-warnings', ...SOURCES],
+  },
+  {
+    name: 'unused',
+    says: 'no unused file, export or dependency',
+    budget: 20,
+    fast: true,
+    command: () => [tool('knip'), '--no-progress'],
+  },
+  {
+    name: 'unit',
+    says: 'unit and property tests, in one process',
+    budget: 60,
+    fast: true,
+    command: suite(['src/**/*.test.ts'], 'none'),
+  },
+  {
+    name: 'tidy',
+    says: 'the rules of the repository',
+    budget: 10,
+    fast: true,
+    command: suite(['tests/tidy/**/*.test.ts'], 'none'),
+  },
+  {
+    name: 'scripts',
+    says: "operators' stories, by the real command",
+    budget: 240,
+    fast: false,
+    command: suite(['tests/scripts/**/*.test.ts'], 'process'),
+  },
+  {
+    name: 'packed',
+    says: 'the packed tree, and the first start on an old Node',
+    budget: 180,
+    fast: false,
+    command: suite(['tests/packed/**/*.test.ts'], 'process'),
+  },
+  {
+    name: 'conformance',
+    says: 'real clients against us, one after the other',
+    budget: 600,
+    fast: false,
+    command: suite(['tests/conformance/**/*.test.ts'], 'process'),
+  },
+];
+
+const words = process.argv.slice(2);
+const fast = words.includes('--fast');
+const only = words.includes('--only') ? words[words.indexOf('--only') + 1] : undefined;
+const filter = words.filter((word) => !word.startsWith('--') && word !== only);
+const stages = STAGES.filter((stage) => (only === undefined ? !fast || stage.fast : stage.name === only));
+if (stages.length === 0) {
+  console.error(`no such stage: ${only}; there are ${STAGES.map(({ name }) => name).join(', ')}`);
+  process.exit(2);
+}
+const ci = process.env['CI'] === 'true';
+const allowed = JSON.parse(readFileSync('tests/skips.json', 'utf8')) as readonly AllowedSkip[];
+
+const work = mkdtempSync(join(tmpdir(), 'sallyport-tests-'));
+const componentsFile = join(work, 'components');
+writeFileSync(componentsFile, '');
+const outcomes: Outcome[] = [];
+const table: string[] = [];
+
+try {
+  for (const stage of stages) await run(stage);
+} finally {
+  report();
+  rmSync(work, { recursive: true, force: true });
+}
+
+async function run(stage: Stage): Promise<void> {
+  const command = stage.command(filter);
+  if (command === undefined) return;
+  console.log(`\n== ${stage.name}: ${stage.says} (budget ${stage.budget} s)`);
+  const results = join(work, stage.name);
+  writeFileSync(results, '');
+  const started = performance.now();
+  const status = await start(command, results, stage.budget * 6);
+  const seconds = (performance.now() - started) / 1000;
+  const mine = lines<Outcome>(results);
+  const isSuite = command.includes('--test');
+  if (!isSuite) {
+    mine.push({
+      file: stage.name,
+      name: stage.says,
+      outcome: status === 0 ? 'passed' : 'failed',
+      reason: `ended with ${status}`,
+      milliseconds: seconds * 1000,
+    });
+  } else if (status !== 0 && !mine.some(({ outcome }) => outcome === 'failed')) {
+    // The process itself died, or was stopped: no test says so.
+    mine.push({
+      file: stage.name,
+      name: 'the test process',
+      outcome: 'failed',
+      reason: `ended with ${status}`,
+      milliseconds: seconds * 1000,
+    });
+  }
+  outcomes.push(...mine);
+  const over = seconds > stage.budget ? ', over its budget' : '';
+  const line = `${stage.name.padEnd(12)} ${counts(mine).padEnd(36)} ${seconds.toFixed(1)} s of ${stage.budget} s${over}`;
+  table.push(line);
+  console.log(line);
+}
+
+function start(command: readonly string[], results: string, limit: number): Promise<number | string> {
+  const child = spawn(process.execPath, command, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, SALLYPORT_TEST_RESULTS: results, SALLYPORT_TEST_COMPONENTS: componentsFile },
+  });
+  const timer = setTimeout(() => child.kill('SIGTERM'), limit * 1000);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      resolve(code ?? signal ?? 'unknown');
+    });
+  });
+}
+
+function report(): void {
+  console.log('\n== what each stage took');
+  for (const line of table) console.log(line);
+
+  const components = lines<Component>(componentsFile);
+  const seen = new Map(components.map((component) => [JSON.stringify(component), component]));
+  const present = [...seen.values()].filter(({ skipped }) => skipped === '');
+  const absent = [...seen.values()].filter(({ skipped }) => skipped !== '');
+  console.log('\n== real components that were used');
+  for (const { name, version, from } of present.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    console.log(`${name.padEnd(28)} ${version.padEnd(20)} ${from}`);
+  }
+  if (present.length === 0) console.log('none');
+  console.log('\n== skipped, and why');
+  for (const { name, skipped } of absent) console.log(`${name.padEnd(28)} ${skipped}`);
+  const skips = outcomes.filter(({ outcome }) => outcome === 'skipped');
+  for (const skip of skips) {
+    const listed = allowed.find(({ file, name }) => file === skip.file && (name === '*' || name === skip.name));
+    const note =
+      listed === undefined ? (ci ? ' [not in tests/skips.json: fails]' : '') : ` [allowed: ${listed.reason}]`;
+    console.log(`${skip.file}: ${skip.name}: ${skip.reason}${note}`);
+    if (ci && listed === undefined) {
+      outcomes.push({ ...skip, outcome: 'failed', reason: `skipped in CI: ${skip.reason}` });
+      outcomes.splice(outcomes.indexOf(skip), 1);
+    }
+  }
+  if (absent.length + skips.length === 0) console.log('none');
+
+  const failed = outcomes.filter(({ outcome }) => outcome === 'failed');
+  if (failed.length > 0) console.log('\n== failed');
+  for (const { file, name } of failed) console.log(`${file}: ${name}`);
+  if (failed.length > 0) process.exitCode = 1;
+  console.log(`\n${counts(outcomes)}`);
+}
+
+function counts(some: readonly Outcome[]): string {
+  const count = (wanted: Outcome['outcome']) => some.filter(({ outcome }) => outcome === wanted).length;
+  return `${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`;
+}
+
+function lines<T>(file: string): T[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T);
+}
