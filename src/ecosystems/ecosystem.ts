@@ -41,10 +41,20 @@ export interface OutsideHalf {
 }
 
 export interface ProjectInput {
-  /** Relative to the project, with `/`. */
+  /**
+   * Relative to the project, with `/`: the lockfile; the folder; `<from>/index.json` where an OCI layout is named. What
+   * is not in the project has its own name here: the image reference, the address of a file.
+   */
   readonly path: string;
+  /**
+   * The bytes at `path`. For a folder its listing, a line `<sha256 hex>  <size>  <path below it>` for each file, sorted
+   * by path; for what is not in the project the options as JSON.
+   */
   readonly bytes: Uint8Array;
-  /** Options of this input in sallyport.yaml (for OCI the image and where it comes from; for files the entry). */
+  /**
+   * The item in sallyport.yaml as it stands there: `{ oci: 'registry.example.test/a:1', from: 'image/layout' }`,
+   * `{ files: { url, sha256, name } }`, `{ npm: 'web/package-lock.json' }`.
+   */
   readonly options: Readonly<Record<string, unknown>>;
   /** Reads another file of the project (a workspace's package.json, an OCI layout's blob), undefined if absent. */
   readonly sibling: (path: string, limit: number) => Promise<Uint8Array | undefined>;
