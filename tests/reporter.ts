@@ -24,7 +24,7 @@ export default async function* reporter(events: AsyncIterable<TestEvent>): Async
     if (event.type === 'test:stderr' || event.type === 'test:stdout') yield event.data.message;
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const { data } = event;
-    if (data.details.type === 'suite' && event.type === 'test:pass') continue;
+    if (data.details.type === 'suite' && event.type === 'test:pass' && data.skip === undefined) continue;
     const error = event.type === 'test:fail' ? event.data.details.error : undefined;
     // A parent fails because of a subtest: the subtest is what counts.
     if ((error as { failureType?: string } | undefined)?.failureType === 'subtestsFailed') continue;

@@ -13,11 +13,21 @@ export interface Project {
   readonly destinations: readonly string[];
   /** Sorted by name, at least one. */
   readonly targets: readonly Target[];
+  /** Commands that make inputs outside, before capture. */
+  readonly prepare: readonly Preparation[];
   readonly inputs: readonly InputEntry[];
   /** In the order of the file. */
   readonly services: readonly Service[];
   readonly flows: readonly Flow[];
   readonly requests: readonly ProjectRequest[];
+}
+
+/** A command of the project that makes an input (an image layout, generated files); it runs outside, before capture. */
+export interface Preparation {
+  /** Command and arguments, run in the project's folder without a shell. */
+  readonly run: readonly string[];
+  /** What it makes, relative to the project: where that exists, the command is not run. */
+  readonly makes: string;
 }
 
 /** One item of `inputs`: its first key names the ecosystem, that key's value what to read, the others are options. */

@@ -89,6 +89,10 @@ const projectSchema = z.strictObject({
   channel: plainName.optional(),
   destinations: z.array(plainName).optional(),
   targets: z.record(plainName, target).refine((all) => Object.keys(all).length > 0, 'name at least one target'),
+  prepare: z
+    .array(z.strictObject({ run: z.array(z.string().min(1)).min(1), makes: inside }))
+    .max(100)
+    .optional(),
   inputs: z.array(z.record(z.string(), z.unknown())).min(1, 'name at least one input').max(1000),
   services: z.record(hostName, service).optional(),
   flows: z.array(flow).max(10_000).optional(),
@@ -402,6 +406,7 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
     channel: raw.channel ?? 'main',
     destinations: [...new Set(raw.destinations ?? [])].sort(compareUtf8),
     targets,
+    prepare: (raw.prepare ?? []).map(({ run, makes }) => ({ run, makes: tidy(makes) })),
     inputs,
     services,
     flows,
