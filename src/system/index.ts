@@ -2,6 +2,7 @@ export { makeFolderDurably, readIfThere, writeDurably } from './durable.ts';
 export { systemCatalogue } from './faults.ts';
 export { nodeFiles } from './files.ts';
 export { homePath, openHome } from './home.ts';
+export { type Pip, pipProgram } from './pip.ts';
 export {
   childEnvironment,
   type Ended,

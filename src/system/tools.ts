@@ -17,6 +17,7 @@ const PACKAGES = {
   curl: 'curl',
   openssl: 'openssl',
   zstd: 'zstd',
+  pip3: 'python3-pip',
 } as const;
 export type ToolName = keyof typeof PACKAGES;
 
@@ -173,7 +174,15 @@ async function unpacked(name: ToolName, options: ToolsOptions): Promise<Tool> {
     const at = (paths: readonly string[]): string => paths.map((path) => `${final}/${path}`).join(':');
     await writeFile(
       wrapper,
-      `#!/bin/sh\nLD_LIBRARY_PATH=${quote(at(libraries))}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}\nexport LD_LIBRARY_PATH\nexec ${quote(at([inside]))} "$@"\n`,
+      [
+        '#!/bin/sh',
+        `LD_LIBRARY_PATH=${quote(at(libraries))}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`,
+        // Where Debian keeps the modules of its own Python programs (pip).
+        ...((await exists(join(root, PYTHON_MODULES))) ? [`export PYTHONPATH=${quote(at([PYTHON_MODULES]))}`] : []),
+        'export LD_LIBRARY_PATH',
+        `exec ${quote(at([inside]))} "$@"`,
+        '',
+      ].join('\n'),
     );
     await chmod(wrapper, 0o755);
     for (const rest of ['archives', 'lists', 'apt.conf', 'status', 'etc']) {
@@ -230,6 +239,8 @@ async function writePrivateApt(work: string, dump: string): Promise<void> {
   // Proxies may hold a password.
   await writeFile(join(work, 'apt.conf'), `${[...kept, ...own].join('\n')}\n`, { mode: 0o600 });
 }
+
+const PYTHON_MODULES = 'usr/lib/python3/dist-packages';
 
 async function programBelow(root: string, name: string): Promise<string | undefined> {
   for (const folder of ['usr/sbin', 'usr/bin', 'sbin', 'bin']) {
