@@ -120,6 +120,11 @@ export interface UpstreamRequest {
   readonly client: 'npm' | 'pip' | 'oci' | 'files';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Host (with port) whose stored credentials are sent, where that is not the host of `url`: a registry's token service
+   * stands elsewhere and wants the registry's credentials. Only over https or to loopback.
+   */
+  readonly credentialsOf?: string;
 }
 
 export interface UpstreamAnswer {
