@@ -30,3 +30,12 @@ export { isProblem, type Problem, problem } from './problem.ts';
 export { formatPurl, purlOf, type PurlParts } from './purl.ts';
 export { decodeStatement, encodeStatement, STATEMENT_PAYLOAD_TYPE } from './statement.ts';
 export { JSON_DEPTH_LIMIT, JSON_SIZE_LIMIT, type JsonLimits, parseStrictJson } from './strict-json.ts';
+export {
+  decodePaxSize,
+  decodeTarHeader,
+  encodeTarHeader,
+  TAR_BLOCK,
+  type TarHeader,
+  tarHeaderLength,
+  tarPadding,
+} from './tar.ts';

@@ -1,0 +1,100 @@
+import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { decodeBase64 } from '#formats';
+import { createHash } from 'node:crypto';
+
+/** Algorithms for artifacts and roots. Ed25519 is what `init` makes; all are verified. */
+export const algorithms = ['ed25519', 'ecdsa-p256', 'ecdsa-p384', 'ml-dsa-65', 'ml-dsa-87'] as const;
+export type Algorithm = (typeof algorithms)[number];
+
+/** Digest by which ECDSA signs; the others hash by themselves, and node:crypto refuses a name for them. */
+const HASH: Readonly<Record<Algorithm, string | null>> = {
+  ed25519: null,
+  'ecdsa-p256': 'sha256',
+  'ecdsa-p384': 'sha384',
+  'ml-dsa-65': null,
+  'ml-dsa-87': null,
+};
+
+/** The algorithm of a key, or undefined where it is none of ours. */
+export function algorithmOf(key: KeyObject): Algorithm | undefined {
+  // The types of node:crypto do not know every name that its keys have.
+  const type = key.asymmetricKeyType as string | undefined;
+  if (type === 'ec') {
+    const curve = key.asymmetricKeyDetails?.namedCurve;
+    return curve === 'prime256v1' ? 'ecdsa-p256' : curve === 'secp384r1' ? 'ecdsa-p384' : undefined;
+  }
+  return algorithms.find((algorithm) => algorithm === type);
+}
+
+/** A public key that was read and found to be exactly what it says. */
+export interface PublicKey {
+  /** sha256 over the SubjectPublicKeyInfo (DER), 64 hex digits. */
+  readonly keyid: string;
+  readonly algorithm: Algorithm;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+  readonly object: KeyObject;
+}
+
+export function keyidOf(spki: Uint8Array): string {
+  return createHash('sha256').update(spki).digest('hex');
+}
+
+export function publicKeyOf(key: KeyObject): PublicKey | undefined {
+  const algorithm = algorithmOf(key);
+  if (algorithm === undefined) return undefined;
+  const object = key.type === 'private' ? createPublicKey(key) : key;
+  const spki = object.export({ format: 'der', type: 'spki' });
+  return { keyid: keyidOf(spki), algorithm, spki, object };
+}
+
+/**
+ * A key from base64 SubjectPublicKeyInfo. Refused (undefined): private keys, which `createPublicKey` would take in PEM;
+ * a second encoding of a key (compressed points, other parameters), because one key must have one id; Ed25519 points of
+ * small order, for which one signature fits many messages.
+ */
+export function readPublicKey(text: string): PublicKey | undefined {
+  const spki = decodeBase64(text);
+  if (spki === undefined) return undefined;
+  let object: KeyObject;
+  try {
+    object = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  } catch {
+    return undefined;
+  }
+  const key = publicKeyOf(object);
+  if (key === undefined || !Buffer.from(key.spki).equals(spki)) return undefined;
+  if (key.algorithm === 'ed25519' && !isSoundPoint(key.spki.subarray(-32))) return undefined;
+  return key;
+}
+
+/** y-coordinates of the points of small order on Ed25519 (8 points, sign bit cleared), little-endian. */
+const SMALL_ORDER = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+]);
+/** 2^255 − 19, little-endian: a y at or above it is a second encoding of a smaller one (RFC 8032 section 5.1.3). */
+const FIELD = Buffer.from('edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f', 'hex').reverse();
+
+function isSoundPoint(encoded: Uint8Array): boolean {
+  const y = Buffer.from(encoded);
+  y[31] = (y[31] ?? 0) & 0x7f;
+  if (SMALL_ORDER.has(y.toString('hex'))) return false;
+  return Buffer.compare(y.reverse(), FIELD) < 0;
+}
+
+/** Whether a signature fits. ECDSA signatures are DER (as in sigstore); anything malformed does not fit. */
+export function signatureFits(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verify(HASH[key.algorithm], message, key.object, signature);
+  } catch {
+    return false;
+  }
+}
+
+export function signWith(algorithm: Algorithm, key: KeyObject, message: Uint8Array): Uint8Array {
+  return sign(HASH[algorithm], message, key);
+}

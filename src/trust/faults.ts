@@ -1,0 +1,153 @@
+import { type Catalogue, faultsOf } from '#kernel';
+
+export const trustCatalogue = {
+  'trust.no-root': {
+    title: 'No root is pinned here and none was given.',
+    fix: "Pin the other side's root once with 'sallyport trust pin ROOT', or name one for this command with --root ROOT.",
+  },
+  'trust.not-a-root': {
+    title: 'The file is not a root document.',
+    fix: "A root is a file like trust/root.1.dsse.json in a home. 'sallyport trust show --home HOME' prints where it is; copy that file again.",
+  },
+  'trust.chain-broken': {
+    title: 'The roots in this home do not follow one another.',
+    fix: 'Somebody or something changed files in HOME/trust. Restore that folder from a backup, or make a new home and pin the root again.',
+  },
+  'trust.side-exists': {
+    title: 'This home has keys and a root already.',
+    fix: 'Use it as it is, or name another folder with --home. Sallyport never overwrites keys.',
+  },
+  'trust.home-open': {
+    title: 'The folder for the home can be read or written by others.',
+    fix: "Close it with 'chmod 700 HOME', or name a folder that does not exist yet.",
+  },
+  'trust.site-name': {
+    title: 'The site name cannot be used.',
+    fix: 'Use 1 to 64 of the characters a-z, 0-9, dot and hyphen, beginning with a letter or a digit.',
+    kind: 'usage',
+  },
+  'trust.key-missing': {
+    title: 'There is no key file here.',
+    fix: "Name an existing private key, or make a home with 'sallyport init --home DIR'.",
+  },
+  'trust.key-open-mode': {
+    title: 'The private key can be read or written by others.',
+    fix: "Find out who could read it. If that is nobody, 'chmod 600 FILE'; otherwise treat the key as known and replace it.",
+  },
+  'trust.key-unreadable': {
+    title: 'The key file holds no private key that can be used.',
+    fix: 'Give an unencrypted PKCS#8 PEM file of an Ed25519, ECDSA P-256, ECDSA P-384, ML-DSA-65 or ML-DSA-87 key, whole and unchanged; restore it from a backup if it is damaged.',
+  },
+  'trust.key-unknown': {
+    title: "The key belongs to no holder who has this role in the side's root.",
+    fix: "Use a key that the root names for this role ('sallyport trust show' lists them), or have the root's holders add it.",
+  },
+  'trust.key-differs': {
+    title: "The ledger's key is not the one that its verifier key names.",
+    fix: 'HOME/keys/ledger.key and HOME/trust/ledger.vkey were made together; restore both from the same backup.',
+  },
+  'trust.fingerprint-needed': {
+    title: 'Pinning a root needs its fingerprint, and nobody can be asked here.',
+    fix: "Get the fingerprint from the root's owner by another way than the file ('sallyport trust show' prints it there) and give it with --fingerprint HEX.",
+    kind: 'usage',
+  },
+  'trust.fingerprint-form': {
+    title: 'A fingerprint is 64 hex digits.',
+    fix: "Copy it whole from 'sallyport trust show' of the root's owner.",
+    kind: 'usage',
+  },
+  'trust.root-expired': {
+    title: 'The root has expired.',
+    fix: "Ask the root's holders for its next version, and check that this machine's clock is right ('date').",
+    kind: 'reason',
+  },
+  'trust.foreign-root': {
+    title: "The root is not on the chain that this side pinned: it is somebody else's.",
+    fix: "Compare both fingerprints ('sallyport trust show'). A side follows one chain; make another home for another chain.",
+    kind: 'reason',
+  },
+  'trust.rehearsal-root': {
+    title: 'The root was made for a rehearsal and counts only in a home made for one.',
+    fix: "Seal with keys of a real side ('sallyport init --home DIR'); rehearsal keys are known to whoever could read the rehearsal.",
+    kind: 'reason',
+  },
+  'trust.root-malformed': {
+    title: 'The root document breaks the rules of its format.',
+    fix: 'Have its holders write it again; docs/spec/root.md lists the rules.',
+    kind: 'reason',
+  },
+  'trust.root-unsigned': {
+    title: 'The root is not signed by as many of its own root holders as it demands.',
+    fix: 'Have the missing holders sign it, or copy the file again if it was damaged on the way.',
+    kind: 'reason',
+  },
+  'trust.root-gap': {
+    title: 'The next root is not the next version of the one before.',
+    fix: 'Bring every version in between; each is signed by the one before and by itself.',
+    kind: 'reason',
+  },
+  'trust.root-not-succeeded': {
+    title: 'The newer root is not signed by as many holders of the older one as that demands.',
+    fix: 'Have the holders of the older root sign the newer one.',
+    kind: 'reason',
+  },
+  'trust.root-site': {
+    title: 'The newer root names another site.',
+    fix: 'A chain belongs to one site. Pin the other root in a home of its own.',
+    kind: 'reason',
+  },
+  'trust.root-needs-newer': {
+    title: 'The root needs a newer Sallyport.',
+    fix: 'Bring a bundle that carries the newer Sallyport, update, and try again.',
+    kind: 'reason',
+  },
+  'trust.envelope-malformed': {
+    title: 'The signed envelope breaks the rules of its format.',
+    fix: 'It was damaged or made by something else; have it made and carried again. docs/spec/envelope.md lists the rules.',
+    kind: 'reason',
+  },
+  'trust.payload-type': {
+    title: 'The envelope holds another kind of document than is due here.',
+    fix: 'Have the right document made and carried again.',
+    kind: 'reason',
+  },
+  'trust.duplicate-signature': {
+    title: 'One key signed the envelope twice.',
+    fix: 'Have it signed again, once by each holder.',
+    kind: 'reason',
+  },
+  'trust.bad-signature': {
+    title: 'A signature by a key of the root does not fit the bytes.',
+    fix: 'The document was changed after it was signed, or the signature was. Have it made and carried again.',
+    kind: 'reason',
+  },
+  'trust.foreign-key': {
+    title: 'It is signed by keys that the root does not name.',
+    fix: 'Find out who signed it. If it comes from another site, that site’s root has to be given or pinned in a home of its own.',
+    kind: 'reason',
+  },
+  'trust.wrong-role': {
+    title: 'It is signed by a holder who has not this role.',
+    fix: 'Have it signed by a holder whom the root lists for this role.',
+    kind: 'reason',
+  },
+  'trust.threshold': {
+    title: 'Too few holders signed it.',
+    fix: 'Have more of the holders whom the root lists for this role sign it.',
+    kind: 'reason',
+  },
+  'trust.fingerprint-differs': {
+    title: 'The root has another fingerprint than the one given.',
+    fix: "Do not use this file. Ask the root's owner for the fingerprint again, by another way than the file, and for the file.",
+    kind: 'reason',
+  },
+  'trust.pinned-other': {
+    title: 'This side pinned another root already.',
+    fix: 'A side pins once. New versions of its own root arrive in bundles; for another chain make another home.',
+    kind: 'reason',
+  },
+} as const satisfies Catalogue;
+
+export type TrustCode = keyof typeof trustCatalogue;
+
+export const trustFault = faultsOf(trustCatalogue);

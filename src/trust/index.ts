@@ -1,0 +1,33 @@
+export { type Algorithm, algorithms, keyidOf, type PublicKey, readPublicKey, signatureFits } from './algorithm.ts';
+export { type Extension, extendChain } from './chain.ts';
+export { trustCatalogue } from './faults.ts';
+export { ledgerSigner, type NoteSigner, sealersOf } from './io/keys.ts';
+export {
+  type EffectiveRoot,
+  effectiveRoot,
+  isRehearsalHome,
+  keepRoots,
+  type KeptRoot,
+  ownRoot,
+  type Pinned,
+  type Pinning,
+  pinRoot,
+  readPinned,
+  readRootFile,
+  readRoots,
+} from './io/roots.ts';
+export { createSide, type Side, type SideOptions } from './io/side.ts';
+export { type Custody, type Role, roles } from './role.ts';
+export {
+  encodeRoot,
+  fingerprintOf,
+  type Holder,
+  type Judged,
+  readRoot,
+  type Root,
+  ROOT_PAYLOAD_TYPE,
+  type RootDraft,
+  speaksFor,
+} from './root.ts';
+export { type Signer, signEnvelope } from './signing.ts';
+export { judgeRoot, type Verification, type VerificationOptions, verifyEnvelope } from './verification.ts';

@@ -1,0 +1,149 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { formatVkey, isProblem, NOTE_ED25519, noteKeyHash, parseVkey } from '#formats';
+import { errorCode, type Files, printable } from '#kernel';
+import { readIfThere } from '#system';
+import { type PublicKey, publicKeyOf, signWith } from '../algorithm.ts';
+import { trustFault } from '../faults.ts';
+import type { Role } from '../role.ts';
+import type { Root } from '../root.ts';
+import type { Signer } from '../signing.ts';
+import { homeOf, type Place } from './place.ts';
+import { readPinned, readRoots } from './roots.ts';
+
+const KEY_SIZE_LIMIT = 64 * 1024;
+
+export interface PrivateKey extends PublicKey {
+  readonly private: KeyObject;
+}
+
+/** A private key file: PKCS#8 PEM, a plain file that only its owner can read. */
+export async function readPrivateKey(files: Files, path: string): Promise<PrivateKey> {
+  const look = await files.look(path);
+  if (look === undefined) throw trustFault('trust.key-missing', { where: path });
+  if (look.kind !== 'file') {
+    throw trustFault('trust.key-unreadable', {
+      where: path,
+      detail: 'It is not a plain file.',
+      fix: 'Name the file itself, not a link to it or a folder.',
+    });
+  }
+  if ((look.mode & 0o077) !== 0) {
+    throw trustFault('trust.key-open-mode', { where: path, detail: `Its mode is 0${look.mode.toString(8)}.` });
+  }
+  let pem: string;
+  try {
+    pem = Buffer.from(await files.read(path, KEY_SIZE_LIMIT)).toString('latin1');
+  } catch (cause) {
+    if (errorCode(cause) === '') throw cause;
+    throw trustFault('trust.key-unreadable', { where: path, detail: `Reading it failed: ${errorCode(cause)}.`, cause });
+  }
+  return parsePrivateKey(pem, path);
+}
+
+export function parsePrivateKey(pem: string, where: string): PrivateKey {
+  const unreadable = (detail: string) => trustFault('trust.key-unreadable', { where, detail });
+  if (/-----BEGIN PUBLIC KEY-----/.test(pem)) throw unreadable('It holds a public key; signing needs the private one.');
+  if (/ENCRYPTED/.test(pem)) throw unreadable('It is encrypted with a passphrase.');
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch {
+    // The library's message could quote the file; a key file is never quoted.
+    const cut = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem) && !/-----END [A-Z ]*PRIVATE KEY-----/.test(pem);
+    throw unreadable(cut ? 'It is cut off: its last line is missing.' : 'It is no PEM private key.');
+  }
+  const known = publicKeyOf(key);
+  if (known === undefined) throw unreadable(`Its type, ${key.asymmetricKeyType ?? 'unknown'}, is not used here.`);
+  return { ...known, private: key };
+}
+
+export function signerOf(key: PrivateKey, holder: string): Signer {
+  return {
+    keyid: key.keyid,
+    algorithm: key.algorithm,
+    holder,
+    sign: (message) => signWith(key.algorithm, key.private, message),
+    publicKeyPem: publicPem(key.object),
+  };
+}
+
+function publicPem(key: KeyObject): string {
+  return key.export({ format: 'pem', type: 'spki' }).toString();
+}
+
+/**
+ * The signers who seal for a side: the keys named, else the home's own. Each must belong to a holder with the role
+ * sealer in the side's own root or in the one that it pinned, so that nothing is sealed that nobody will accept.
+ */
+export async function sealersOf(files: Files, home: Place, keyFiles?: readonly string[]): Promise<readonly Signer[]> {
+  const own = await readRoots(files, home);
+  const pinned = await readPinned(files, home);
+  const roots = [pinned?.root, own.at(-1)?.root].filter((root) => root !== undefined);
+  if (roots.length === 0) throw trustFault('trust.no-root', { where: homeOf(home).path });
+  const paths = keyFiles === undefined || keyFiles.length === 0 ? [`${homeOf(home).keys}/sealer.key`] : keyFiles;
+  const signers = new Map<string, Signer>();
+  for (const path of paths) {
+    const key = await readPrivateKey(files, path);
+    const holder = roots.map((root) => holderOf(root, key.keyid, 'sealer')).find((name) => name !== undefined);
+    if (holder === undefined) {
+      throw trustFault('trust.key-unknown', { where: path, detail: `Role sealer, key ${key.keyid}.` });
+    }
+    signers.set(key.keyid, signerOf(key, holder));
+  }
+  return [...signers.values()];
+}
+
+function holderOf(root: Root, keyid: string, role: Role): string | undefined {
+  return root.holders.find(({ require }) => require.get(role)?.includes(keyid) === true)?.name;
+}
+
+/** The key by which a side signs its checkpoints and statements (C2SP signed-note, type 0x01). */
+export interface NoteSigner {
+  /** Also the log's origin. */
+  readonly name: string;
+  /** 8 lower-case hex digits. */
+  readonly keyHash: string;
+  /** 64 bytes over the note's text. */
+  sign(noteText: Uint8Array): Uint8Array;
+  readonly vkey: string;
+  readonly publicKeyPem: string;
+  /** The same key as a signer of envelopes: sha256 of its SubjectPublicKeyInfo, 64 hex digits. */
+  readonly keyid: string;
+  readonly holder: string;
+}
+
+export async function ledgerSigner(files: Files, home: Place): Promise<NoteSigner> {
+  const at = homeOf(home);
+  const vkey = await readVkey(files, home);
+  const key = await readPrivateKey(files, `${at.keys}/ledger.key`);
+  const raw = key.spki.subarray(-32);
+  if (key.algorithm !== 'ed25519' || noteKeyHash(vkey.name, NOTE_ED25519, raw) !== vkey.keyHash) {
+    throw trustFault('trust.key-differs', { where: `${at.keys}/ledger.key` });
+  }
+  const own = await readRoots(files, home);
+  const root = own.at(-1)?.root;
+  return {
+    name: vkey.name,
+    keyHash: vkey.keyHash,
+    sign: (text) => signWith('ed25519', key.private, text),
+    vkey: formatVkey(vkey.name, NOTE_ED25519, raw),
+    publicKeyPem: publicPem(key.object),
+    keyid: key.keyid,
+    holder: (root === undefined ? undefined : holderOf(root, key.keyid, 'ledger')) ?? vkey.name,
+  };
+}
+
+export async function readVkey(files: Files, home: Place): Promise<{ name: string; keyHash: string; vkey: string }> {
+  const path = `${homeOf(home).trust}/ledger.vkey`;
+  const bytes = await readIfThere(files, path, 4096);
+  if (bytes === undefined) {
+    throw trustFault('trust.key-missing', { where: path, detail: "The ledger's verifier key is not here." });
+  }
+  const text = Buffer.from(bytes).toString('utf8').replace(/\n$/, '');
+  const vkey = parseVkey(text);
+  if (isProblem(vkey) || vkey.type !== NOTE_ED25519) {
+    const detail = isProblem(vkey) ? vkey.detail : `Its type is ${vkey.type}.`;
+    throw trustFault('trust.key-differs', { where: path, detail: printable(detail) });
+  }
+  return { name: vkey.name, keyHash: vkey.keyHash, vkey: text };
+}

@@ -1,0 +1,22 @@
+import { encodeEnvelope, pae } from '#formats';
+import type { Algorithm } from './algorithm.ts';
+
+/** A private key at work; the key itself stays inside. */
+export interface Signer {
+  readonly keyid: string;
+  readonly algorithm: Algorithm;
+  /** Whose key it is in the side's root. */
+  readonly holder: string;
+  sign(message: Uint8Array): Uint8Array;
+  readonly publicKeyPem: string;
+}
+
+/** A DSSE envelope with one signature a signer, in the order of key ids, so that who comes first leaves no trace. */
+export function signEnvelope(payloadType: string, payload: Uint8Array, signers: readonly Signer[]): Uint8Array {
+  if (signers.length === 0) throw new TypeError('an envelope needs a signer');
+  const message = pae(payloadType, payload);
+  const byId = new Map(signers.map((signer) => [signer.keyid, signer]));
+  const ordered = [...byId.values()].sort((a, b) => (a.keyid < b.keyid ? -1 : 1));
+  const signatures = ordered.map((signer) => ({ keyid: signer.keyid, sig: signer.sign(message) }));
+  return encodeEnvelope({ payloadType, payload, signatures });
+}

@@ -1,0 +1,62 @@
+import { type Envelope, pae } from '#formats';
+import { printable, type Reason } from '#kernel';
+import { type PublicKey, signatureFits } from './algorithm.ts';
+import type { Role } from './role.ts';
+import type { Root } from './root.ts';
+
+/**
+ * Who of a role signed an envelope. Holders are counted, never signatures nor keys: a holder counts when all keys that
+ * the root requires for the role signed (CVE-2026-23992, CVE-2026-49834: thresholds satisfied by one key twice).
+ */
+export function countHolders(
+  root: Root,
+  role: Role,
+  envelope: Envelope,
+):
+  | { readonly ok: true; readonly holders: readonly string[] }
+  | { readonly ok: false; readonly reason: Reason; readonly holders: readonly string[] } {
+  const message = pae(envelope.payloadType, envelope.payload);
+  const known = new Map(root.holders.flatMap(({ keys }) => keys.map((key) => [key.keyid, key] as const)));
+  const wanted = requiredKeys(root, role, known);
+  const signed = new Set<string>();
+  let ofOtherRole = false;
+  for (const { keyid, sig } of envelope.signatures) {
+    // The id is a hint that nobody signed: without one, every key of the role is tried.
+    const candidates = keyid === '' ? wanted : [known.get(keyid)].filter((key) => key !== undefined);
+    const key = candidates.find((candidate) => signatureFits(candidate, message, sig));
+    if (key === undefined) {
+      if (keyid !== '' && candidates.length > 0)
+        return no('trust.bad-signature', `The signature by key ${keyid} does not fit.`);
+      continue;
+    }
+    if (signed.has(key.keyid)) return no('trust.duplicate-signature', `Key ${key.keyid} signed more than once.`);
+    signed.add(key.keyid);
+    if (!wanted.includes(key)) ofOtherRole = true;
+  }
+  const holders = (root.roles.get(role) ?? []).filter((name) => {
+    const required = root.holders.find((holder) => holder.name === name)?.require.get(role) ?? [];
+    return required.length > 0 && required.every((id) => signed.has(id));
+  });
+  const threshold = root.thresholds.get(role);
+  if (threshold === undefined) return no('trust.wrong-role', `The root of ${root.site} has no ${role}.`);
+  if (holders.length >= threshold) return { ok: true, holders };
+  const need = `${holders.length} of ${threshold} holders with the role ${role} signed.`;
+  if (holders.length === 0 && signed.size === 0) {
+    const ids = envelope.signatures.map(({ keyid }) => (keyid === '' ? 'a key without an id' : printable(keyid)));
+    return no('trust.foreign-key', `It is signed by ${ids.slice(0, 4).join(', ')}.`);
+  }
+  if (holders.length === 0 && ofOtherRole) return no('trust.wrong-role', need);
+  return { ok: false, reason: { code: 'trust.threshold', where: '', detail: need }, holders };
+}
+
+function requiredKeys(root: Root, role: Role, known: ReadonlyMap<string, PublicKey>): PublicKey[] {
+  return root.holders
+    .filter(({ name }) => root.roles.get(role)?.includes(name) === true)
+    .flatMap(({ require }) => require.get(role) ?? [])
+    .map((id) => known.get(id))
+    .filter((key) => key !== undefined);
+}
+
+function no(code: string, detail: string): { ok: false; reason: Reason; holders: readonly string[] } {
+  return { ok: false, reason: { code, where: '', detail }, holders: [] };
+}
