@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isProblem } from '#formats';
+import { fixedClock } from '#kernel/testing';
+import { nodeFiles } from '#system';
+import { temporaryFolder } from '#system/testing';
+import { openLog, parseLedgerVkey, verifyLedger } from '#ledger';
+import { testSigner } from '#ledger/testing';
+
+test('what is appended is on disk, verifies, and is there after opening again', async (t) => {
+  const folder = `${await temporaryFolder(t)}/ledger`;
+  const signer = testSigner();
+  const vkey = parseLedgerVkey(signer.vkey);
+  assert(!isProblem(vkey));
+  for (let round = 0; round < 3; round++) {
+    const ledger = await openLog(nodeFiles, folder, signer, fixedClock());
+    const before = ledger.size;
+    const all = await Promise.all(
+      Array.from({ length: 100 }, (_, i) =>
+        ledger.append({
+          predicateType: 'sallyport/sealed/v1',
+          subject: [{ name: `bundle ${round} ${i}`, digest: { sha256: 'ab'.repeat(32) } }],
+          predicate: { i },
+        }),
+      ),
+    );
+    assert.deepEqual(
+      all.map(({ index }) => index),
+      Array.from({ length: 100 }, (_, i) => before + i),
+    );
+    await ledger.appendEntry(Buffer.from('opaque'));
+    await ledger.close();
+    const report = await verifyLedger(nodeFiles, folder, vkey);
+    assert.deepEqual(report.reasons, []);
+    assert.equal(report.verdict, 'verified');
+    assert.equal(report.size, 101 * (round + 1));
+    assert.equal(report.statements, 100 * (round + 1));
+  }
+});

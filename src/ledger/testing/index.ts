@@ -1,0 +1,1 @@
+export { testSigner } from './signer.ts';
