@@ -22,3 +22,24 @@ export {
   toolsFolder,
   type ToolsOptions,
 } from './tools.ts';
+export { type NamespaceAnswer, namespaceArguments, namespacesAllowed } from './namespaces.ts';
+export {
+  type EffectiveSettings,
+  npmSettings,
+  ociSettings,
+  pipSettings,
+  plainSettings,
+  type SettingsOptions,
+} from './client-settings.ts';
+export {
+  basic,
+  type DownloadSink,
+  type Network,
+  type NetworkAnswer,
+  type NetworkOptions,
+  type NetworkRequest,
+  openNetwork,
+  type Route,
+  withoutSecrets,
+} from './network.ts';
+export { networkCatalogue } from './network-faults.ts';

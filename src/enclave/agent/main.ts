@@ -1,0 +1,52 @@
+/**
+ * The first process of the enclave. It runs inside the new namespaces, owns their network and everything that is
+ * started there, and ends with its standard input: when the product dies, however it dies, the kernel takes the whole
+ * PID namespace with it, and with the namespaces go links, routes and rules.
+ */
+import { createInterface } from 'node:readline';
+import type { Event, Request } from '../protocol.ts';
+import { openNetwork, type Network } from './network.ts';
+import { Processes } from './processes.ts';
+
+const send = (event: Event): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
+
+let network: Network | undefined;
+const processes = new Processes(send);
+
+async function perform(request: Request): Promise<void> {
+  switch (request.do) {
+    case 'open': {
+      network = await openNetwork(request, (attempt) => send({ event: 'attempt', attempt }));
+      processes.useNetwork(network.machines, request);
+      send({ event: 'open', writableMounts: network.writableMounts, ipv6: network.ipv6 });
+      return;
+    }
+    case 'start':
+      processes.start(request);
+      return;
+    case 'stop':
+      processes.stop(request.process);
+      return;
+    case 'connect': {
+      const started = performance.now();
+      const ok = await processes.connect(request);
+      send({ event: 'connected', call: request.call, ok, milliseconds: Math.round(performance.now() - started) });
+      return;
+    }
+    case 'flush':
+      await network?.flush();
+      send({ event: 'flushed', call: request.call });
+      return;
+  }
+}
+
+createInterface({ input: process.stdin, crlfDelay: Infinity })
+  .on('line', (line) => {
+    perform(JSON.parse(line) as Request).catch((error: unknown) => {
+      send({ event: 'failed', detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    });
+  })
+  .on('close', () => process.exit(0));
+// Nobody reads any more: there is nothing left to do.
+process.stdout.on('error', () => process.exit(0));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(0));

@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { initScript } from '../confinement.ts';
+import type { Machine } from '../network.ts';
+import type { Event, OpenRequest, Request, StartRequest } from '../protocol.ts';
+
+/** Bytes of output of one process that are passed on; the rest is read and dropped. */
+const OUTPUT_LIMIT = 8 * 1024 * 1024;
+const GRACE = 2000;
+
+/** Programs in the machines of the enclave, each in its own PID, mount, IPC and UTS namespaces. */
+export class Processes {
+  readonly #send: (event: Event) => void;
+  readonly #running = new Map<number, ChildProcess>();
+  #machines = new Map<string, Machine>();
+  #tools: Pick<OpenRequest, 'nsenter' | 'unshare'> | undefined;
+
+  constructor(send: (event: Event) => void) {
+    this.#send = send;
+  }
+
+  useNetwork(machines: readonly Machine[], tools: Pick<OpenRequest, 'nsenter' | 'unshare'>): void {
+    this.#machines = new Map(machines.map((machine) => [machine.name, machine]));
+    this.#tools = tools;
+  }
+
+  start(request: StartRequest): void {
+    const machine = this.#machines.get(request.machine);
+    if (machine === undefined || this.#tools === undefined) throw new Error(`no machine ${request.machine}`);
+    const { nsenter, unshare } = this.#tools;
+    // A user namespace of its own: no capability over the network or the mounts of the enclave is left.
+    const user = request.asRoot ? [] : [unshare, '--user', '--map-user=1000', '--map-group=1000', '--'];
+    const args = [
+      `--net=/run/netns/${machine.id}`,
+      '--',
+      unshare,
+      ...['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child', '--mount-proc'],
+      '--',
+      ...['/bin/sh', '-c', initScript(request.hide, user), '-'],
+      request.command,
+      ...request.args,
+    ];
+    const started = performance.now();
+    const child = spawn(nsenter, args, {
+      cwd: request.cwd,
+      env: request.env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#running.set(request.process, child);
+    let timedOut = false;
+    const timer =
+      request.timeout === 0
+        ? undefined
+        : setTimeout(() => {
+            timedOut = true;
+            this.stop(request.process);
+          }, request.timeout);
+    for (const from of ['stdout', 'stderr'] as const) {
+      let passed = 0;
+      child[from].on('data', (piece: Buffer) => {
+        const part = piece.subarray(0, Math.max(0, OUTPUT_LIMIT - passed));
+        passed += piece.length;
+        if (part.length > 0) {
+          this.#send({ event: 'output', process: request.process, from, data: part.toString('base64') });
+        }
+      });
+    }
+    const end = (code: number | null, signal: string | null): void => {
+      if (!this.#running.delete(request.process)) return;
+      clearTimeout(timer);
+      this.#send({
+        event: 'ended',
+        process: request.process,
+        code,
+        signal,
+        timedOut,
+        milliseconds: Math.round(performance.now() - started),
+      });
+    };
+    child.once('error', (error) => {
+      const data = Buffer.from(`${error.message}\n`).toString('base64');
+      this.#send({ event: 'output', process: request.process, from: 'stderr', data });
+      end(127, null);
+    });
+    child.once('close', (code, signal) => end(code, signal));
+    child.once('spawn', () => this.#send({ event: 'started', process: request.process }));
+  }
+
+  stop(number: number): void {
+    const pid = this.#running.get(number)?.pid;
+    if (pid === undefined) return;
+    signalGroup(pid, 'SIGTERM');
+    // --kill-child: the end of the leader is the end of the whole PID namespace below it.
+    setTimeout(() => {
+      if (this.#running.has(number)) signalGroup(pid, 'SIGKILL');
+    }, GRACE);
+  }
+
+  /** Waits until something listens. False once the time is over, or the process that should listen has ended. */
+  async connect(request: Request & { do: 'connect' }): Promise<boolean> {
+    const machine = this.#machines.get(request.machine);
+    if (machine === undefined) throw new Error(`no machine ${request.machine}`);
+    const end = performance.now() + request.timeout;
+    for (;;) {
+      if (await connects(machine.ipv4, request.port)) return true;
+      if (performance.now() > end || !this.#running.has(request.process)) return false;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+}
+
+function connects(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 1000 });
+    const end = (ok: boolean): void => {
+      socket.destroy();
+      resolve(ok);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+    socket.once('timeout', () => end(false));
+  });
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It is gone already.
+  }
+}

@@ -1,0 +1,99 @@
+/** Shell scripts that close the file system of the enclave. Pure: they are text until the agent runs them. */
+
+/** One mount of /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+export interface Mount {
+  readonly point: string;
+  readonly options: readonly string[];
+}
+
+export function readMounts(mountinfo: string): Mount[] {
+  return mountinfo
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const fields = line.split(' ');
+      const point = (fields[4] ?? '').replace(/\\([0-7]{3})/g, (_, digits: string) =>
+        String.fromCharCode(Number.parseInt(digits, 8)),
+      );
+      return { point: Buffer.from(point, 'latin1').toString('utf8'), options: (fields[5] ?? '').split(',') };
+    });
+}
+
+/** Folders of the host that programs expect to write to, or that hold its sockets: each becomes an empty one. */
+export const EMPTIED = ['/tmp', '/var/tmp', '/run', '/dev/shm'] as const;
+
+/**
+ * Empties the folders above, except for `needed` paths below them, and makes each writable folder a mount of its own so
+ * that it can stay writable.
+ */
+export function emptyScript(
+  needed: readonly string[],
+  writable: readonly string[],
+  present: readonly string[],
+): string {
+  const lines = ['set -e'];
+  const kept = [...new Set([...needed, ...writable])].filter((path) => EMPTIED.some((folder) => isBelow(path, folder)));
+  // An outer path brings the inner ones with it.
+  const outer = kept.filter((path) => !kept.some((other) => other !== path && isBelow(path, other)));
+  // Descriptors 3 to 9 are what every sh can name; more paths than that below /tmp are no real case.
+  if (outer.length > 7) throw new RangeError('too many paths below temporary folders');
+  for (const [index, path] of outer.entries()) lines.push(`exec ${index + 3}<${quote(path)}`);
+  for (const folder of present) lines.push(`mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${quote(folder)}`);
+  for (const [index, path] of outer.entries()) {
+    lines.push(`mkdir -p ${quote(path)}`, `mount -c --rbind /proc/self/fd/${index + 3} ${quote(path)}`);
+  }
+  for (const path of writable) lines.push(`mount --bind ${quote(path)} ${quote(path)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Makes every mount read-only except for what is named; prints the mount points that the kernel did not allow. */
+export function readOnlyScript(
+  mounts: readonly Mount[],
+  writable: readonly string[],
+  present: readonly string[],
+): string {
+  const open = (point: string): boolean =>
+    point === '/proc' ||
+    isBelow(point, '/proc') ||
+    point === '/dev' ||
+    isBelow(point, '/dev') ||
+    present.includes(point) ||
+    writable.some((folder) => point === folder || isBelow(point, folder));
+  const lines: string[] = [];
+  for (const { point, options } of mounts) {
+    if (open(point) || options.includes('ro')) continue;
+    // Flags that the host has locked must be repeated, or the kernel refuses.
+    const flags = options.filter((option) => /^(nosuid|nodev|noexec|noatime|relatime|nodiratime)$/.test(option));
+    const all = ['remount', 'bind', 'ro', ...flags].join(',');
+    lines.push(`mount -o ${all} ${quote(point)} 2>/dev/null || printf '%s\\n' ${quote(point)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/**
+ * What a process is started through, inside its machine: hides folders, then stands as the first process of its PID
+ * namespace, so that signals reach the program and orphans are collected. `$0` is `-` and the program follows.
+ */
+export function initScript(hide: readonly string[], user: readonly string[]): string {
+  const lines = ['set -e'];
+  for (const folder of hide)
+    lines.push(`mount -t tmpfs -o mode=0,size=4k,nosuid,nodev,noexec,ro tmpfs ${quote(folder)}`);
+  const prefix = user.map(quote).join(' ');
+  lines.push(
+    'set +e',
+    `${prefix} "$@" &`,
+    'child=$!',
+    `trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP`,
+    'while :; do wait "$child"; code=$?; kill -0 "$child" 2>/dev/null || break; done',
+    'exit "$code"',
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+export function isBelow(path: string, folder: string): boolean {
+  return folder === '/' ? path !== '/' : path.startsWith(`${folder}/`);
+}
+
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,10 @@
+export { type Attempt, describeAttempt } from './attempt.ts';
+export { enclaveCatalogue } from './faults.ts';
+export {
+  type Enclave,
+  type EnclaveOptions,
+  type InsideOptions,
+  type InsideProcess,
+  openEnclave,
+} from './io/enclave.ts';
+export { type EnclaveFlow } from './network.ts';

@@ -1,0 +1,273 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, extname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { errorMessage } from '#kernel';
+import { type Ended, findProgram, namespaceArguments, type Running, startProcess } from '#system';
+import type { Attempt } from '../attempt.ts';
+import { enclaveFault } from '../faults.ts';
+import type { EnclaveFlow } from '../network.ts';
+import type { Event, Request } from '../protocol.ts';
+
+export interface EnclaveOptions {
+  /** Names of the machines: services, and the places where steps run. Each has a network namespace of its own. */
+  readonly machines: readonly string[];
+  /** All that is open between them. */
+  readonly flows: readonly EnclaveFlow[];
+  /** Absolute folders that stay writable. All else of the host is read-only inside, and /tmp and /run are empty. */
+  readonly writable: readonly string[];
+  /** Further absolute paths that must be reachable although they lie below /tmp or /run. */
+  readonly needed?: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly tools: { readonly ip: string; readonly nft: string };
+  readonly signal: AbortSignal;
+  readonly onAttempt?: (attempt: Attempt) => void;
+}
+
+export interface InsideOptions {
+  readonly cwd: string;
+  /** All of the environment. HOME and TMPDIR are set to an empty temporary folder where they are not given. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeout?: number;
+  /** Bytes kept of each of stdout and stderr. Default 256 KiB. */
+  readonly keep?: number;
+  /** Folders that it must not see. */
+  readonly hide?: readonly string[];
+  /** As the enclave's root, for the container runtime only. */
+  readonly asRoot?: boolean;
+  /** Whole lines of its output, as they come. */
+  readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void;
+}
+
+export interface InsideProcess {
+  readonly machine: string;
+  readonly ended: Promise<Ended>;
+  /** True once the port accepts; false where the time is over or the process has ended. */
+  listening(port: number, timeout: number): Promise<boolean>;
+  /** SIGTERM, after two seconds SIGKILL to everything that it started. */
+  stop(): Promise<Ended>;
+}
+
+export interface Enclave {
+  start(machine: string, command: string, args: readonly string[], options: InsideOptions): Promise<InsideProcess>;
+  run(machine: string, command: string, args: readonly string[], options: InsideOptions): Promise<Ended>;
+  /** Everything that was attempted until now, in order. */
+  attempts(): Promise<readonly Attempt[]>;
+  /** Mounts of the host that could not be made read-only. */
+  readonly writableMounts: readonly string[];
+  readonly ipv6: boolean;
+  /** Stops what runs, the last started first, and waits until nothing of it is left. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens an enclave: namespaces without any uplink, whose every route ends in a sink that writes down who tried what.
+ * It is gone with this process, however this process ends. Throws enclave.failed.
+ */
+export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
+  const unshare = await programOf('unshare', options.env);
+  const nsenter = await programOf('nsenter', options.env);
+  const here = fileURLToPath(import.meta.url);
+  const agent = join(dirname(here), '..', 'agent', `main${extname(here)}`);
+  const product = join(dirname(here), '..', '..', '..');
+  const lastWords: string[] = [];
+  const running: Running = await startProcess(unshare, [...namespaceArguments(unshare), process.execPath, agent], {
+    // The agent itself needs next to nothing; PATH for mount and ip.
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    cwd: '/',
+    interactive: true,
+    grace: 1000,
+    keep: 0,
+    onOutput: (piece, from) => {
+      if (from === 'stderr') lastWords.push(piece.toString().slice(0, 4096));
+      if (lastWords.length > 20) lastWords.shift();
+    },
+  });
+  const { stdin, stdout } = running.child;
+  if (stdin === null || stdout === null) throw new Error('the agent has no standard streams');
+
+  const attempts: Attempt[] = [];
+  const processes = new Map<
+    number,
+    { output(from: 'stdout' | 'stderr', data: Buffer): void; end(event: Event & { event: 'ended' }): void }
+  >();
+  const calls = new Map<number, (event: Event | undefined) => void>();
+  const opened = Promise.withResolvers<Event & { event: 'open' }>();
+  // Whoever asks next learns it; nobody may be waiting right now.
+  opened.promise.catch(() => undefined);
+  let counter = 0;
+  let gone = false;
+  let closing = false;
+  const send = (request: Request): void => {
+    if (!gone) stdin.write(`${JSON.stringify(request)}\n`);
+  };
+  const receive = (event: Event): void => {
+    switch (event.event) {
+      case 'open':
+        return opened.resolve(event);
+      case 'failed':
+        lastWords.push(event.detail);
+        return opened.reject(enclaveFault('enclave.failed', { detail: event.detail }));
+      case 'attempt':
+        attempts.push(event.attempt);
+        return options.onAttempt?.(event.attempt);
+      case 'output':
+        return processes.get(event.process)?.output(event.from, Buffer.from(event.data, 'base64'));
+      case 'ended':
+        return processes.get(event.process)?.end(event);
+      case 'connected':
+      case 'flushed':
+        calls.get(event.call)?.(event);
+        calls.delete(event.call);
+        return;
+      case 'started':
+        return;
+    }
+  };
+  createInterface({ input: stdout, crlfDelay: Infinity }).on('line', (line) => receive(JSON.parse(line) as Event));
+  const over = running.ended.then(() => {
+    gone = true;
+    const detail = lastWords.join('').trim().split('\n').slice(-5).join('\n');
+    opened.reject(enclaveFault('enclave.failed', { detail }));
+    for (const [number, one] of processes) {
+      one.end({ event: 'ended', process: number, code: null, signal: 'SIGKILL', timedOut: false, milliseconds: 0 });
+    }
+    for (const answer of calls.values()) answer(undefined);
+  });
+  const ask = (make: (call: number) => Request): Promise<Event | undefined> =>
+    new Promise((resolve) => {
+      if (gone) return resolve(undefined);
+      const call = ++counter;
+      calls.set(call, resolve);
+      send(make(call));
+    });
+
+  const abort = (): void => void close();
+  const live: InsideProcess[] = [];
+  const close = async (): Promise<void> => {
+    if (!closing) {
+      closing = true;
+      options.signal.removeEventListener('abort', abort);
+      for (const one of [...live].reverse()) await one.stop();
+      stdin.end();
+    }
+    await over;
+  };
+  options.signal.addEventListener('abort', abort);
+
+  try {
+    options.signal.throwIfAborted();
+    send({
+      do: 'open',
+      machines: options.machines,
+      flows: options.flows,
+      writable: options.writable,
+      needed: [product, process.execPath, ...(options.needed ?? [])],
+      ip: options.tools.ip,
+      nft: options.tools.nft,
+      nsenter,
+      unshare,
+    });
+    const { writableMounts, ipv6 } = await opened.promise;
+    const start: Enclave['start'] = async (machine, command, args, inside) => {
+      options.signal.throwIfAborted();
+      if (gone || closing) throw enclaveFault('enclave.failed', { where: machine, detail: lastWords.join('\n') });
+      const number = ++counter;
+      const temporary = join(options.writable[0] ?? '/tmp', `home-${randomBytes(6).toString('hex')}`);
+      await mkdir(temporary, { mode: 0o700 });
+      const keep = inside.keep ?? 256 * 1024;
+      const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+      const sizes = { stdout: 0, stderr: 0 };
+      const rest = { stdout: '', stderr: '' };
+      const settled = Promise.withResolvers<Ended>();
+      const lines = (from: 'stdout' | 'stderr', text: string): void => {
+        if (inside.onLine === undefined) return;
+        const parts = (rest[from] + text).split('\n');
+        rest[from] = (parts.pop() ?? '').slice(-65536);
+        for (const part of parts) inside.onLine(part, from);
+      };
+      processes.set(number, {
+        output(from, data) {
+          const room = Math.max(0, keep - sizes[from]);
+          kept[from].push(data.subarray(0, room));
+          sizes[from] += data.length;
+          lines(from, data.toString('utf8'));
+        },
+        end(event) {
+          processes.delete(number);
+          live.splice(live.indexOf(one), 1);
+          settled.resolve({
+            code: event.code,
+            signal: event.signal as NodeJS.Signals | null,
+            stdout: Buffer.concat(kept.stdout).toString('utf8'),
+            stderr: Buffer.concat(kept.stderr).toString('utf8'),
+            cut: sizes.stdout > keep || sizes.stderr > keep,
+            timedOut: event.timedOut,
+            milliseconds: event.milliseconds,
+          });
+        },
+      });
+      const ended = settled.promise.then(async (result) => {
+        await rm(temporary, { recursive: true, force: true });
+        return result;
+      });
+      const one: InsideProcess = {
+        machine,
+        ended,
+        async listening(port, timeout) {
+          const answer = await ask((call) => ({ do: 'connect', call, machine, port, timeout, process: number }));
+          return answer?.event === 'connected' && answer.ok;
+        },
+        async stop() {
+          send({ do: 'stop', process: number });
+          return ended;
+        },
+      };
+      live.push(one);
+      send({
+        do: 'start',
+        process: number,
+        machine,
+        command,
+        args,
+        cwd: inside.cwd,
+        env: { HOME: temporary, TMPDIR: temporary, ...inside.env },
+        hide: inside.hide ?? [],
+        asRoot: inside.asRoot ?? false,
+        timeout: inside.timeout ?? 0,
+      });
+      return one;
+    };
+    return {
+      writableMounts,
+      ipv6,
+      start,
+      async run(machine, command, args, inside) {
+        const one = await start(machine, command, args, inside);
+        const ended = await one.ended;
+        options.signal.throwIfAborted();
+        return ended;
+      },
+      async attempts() {
+        await ask((call) => ({ do: 'flush', call }));
+        return [...attempts];
+      },
+      close,
+    };
+  } catch (error) {
+    await running.stop();
+    throw options.signal.aborted ? error : asFault(error);
+  }
+}
+
+function asFault(error: unknown): unknown {
+  return error instanceof Error ? error : enclaveFault('enclave.failed', { detail: errorMessage(error) });
+}
+
+async function programOf(name: string, env: Readonly<Record<string, string | undefined>>): Promise<string> {
+  const path = await findProgram(name, env);
+  if (path === undefined)
+    throw enclaveFault('enclave.failed', { where: name, detail: `The program '${name}' (util-linux) is missing.` });
+  return path;
+}

@@ -1,0 +1,186 @@
+/** Who is in the enclave and who may talk to whom, and how that is written for `ip` and `nft`. Pure. */
+
+/** A flow that is open: everything that no flow names is refused and recorded. */
+export interface EnclaveFlow {
+  readonly from: string;
+  readonly to: string;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
+}
+
+export interface Machine {
+  /** Service name, under which the others find it. */
+  readonly name: string;
+  /** Name of its network namespace and of its link in the router: the name itself may be too long for Linux. */
+  readonly id: string;
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
+/** Ports of the sink in the router's namespace. Clients never see them: their own port is translated. */
+export const SINK = { tcp: 15001, udp: 15002, dns: 15053 } as const;
+
+/** The router's own address, which is also where every machine asks for names. */
+export const ROUTER = { ipv4: '10.231.255.1', ipv6: 'fd53:616c:6c79::1' } as const;
+
+/** Names that nobody in the enclave has are given an address of this range (RFC 2544), so that what follows is seen. */
+export const SYNTHETIC = '198.18.0.0/15';
+
+/** Largest number of machines in one enclave. */
+export const MACHINES = 250;
+
+export function machinesOf(names: readonly string[]): Machine[] {
+  if (names.length > MACHINES) throw new RangeError(`more than ${MACHINES} machines`);
+  return names.map((name, index) => ({
+    name,
+    id: `m${index}`,
+    ipv4: `10.231.0.${index + 2}`,
+    ipv6: `fd53:616c:6c79::1:${(index + 2).toString(16)}`,
+  }));
+}
+
+/** For `ip -batch` in the router: a link to each machine, and every other address is local, that is, the sink's. */
+export function routerBatch(machines: readonly Machine[]): string {
+  const lines = [
+    'link set lo up',
+    `addr add ${ROUTER.ipv4}/32 dev lo`,
+    `addr add ${ROUTER.ipv6}/128 dev lo nodad`,
+    // Table main, not local: the machines' own routes must win over it.
+    'route add local 0.0.0.0/0 dev lo table main',
+    'route add local ::/0 dev lo table main',
+  ];
+  for (const machine of machines) {
+    lines.push(
+      `netns add ${machine.id}`,
+      `link add ${machine.id} type veth peer name eth0 netns ${machine.id}`,
+      `addr add fe80::1/64 dev ${machine.id} nodad`,
+      `link set ${machine.id} up`,
+      `route add ${machine.ipv4}/32 dev ${machine.id}`,
+      `route add ${machine.ipv6}/128 dev ${machine.id}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** For `ip -n MACHINE -batch`: one address of each family, and both default routes lead to the router. */
+export function machineBatch(machine: Machine): string {
+  return [
+    'link set lo up',
+    'link set eth0 up',
+    `addr add ${machine.ipv4}/32 dev eth0`,
+    `addr add ${machine.ipv6}/128 dev eth0 nodad`,
+    `route add ${ROUTER.ipv4} dev eth0 src ${machine.ipv4}`,
+    `route add default via ${ROUTER.ipv4} dev eth0 src ${machine.ipv4}`,
+    `route add default via fe80::1 dev eth0 src ${machine.ipv6}`,
+    '',
+  ].join('\n');
+}
+
+/**
+ * The router's rules. Between machines only declared flows pass. Whatever goes anywhere else is written into a set
+ * (a nat chain sees the first packet of each flow) and led to the sink; nothing is ever forwarded out, there being no
+ * link that leads out.
+ */
+export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlow[]): string {
+  const byName = new Map(machines.map((machine) => [machine.name, machine]));
+  const families = [
+    { name: '4', type: 'ipv4_addr', ip: 'ip', key: 'ipv4' },
+    { name: '6', type: 'ipv6_addr', ip: 'ip6', key: 'ipv6' },
+  ] as const;
+  const out: string[] = ['table inet sallyport {'];
+  for (const { name, type, key } of families) {
+    const allowed = flows.map((flow) => {
+      const from = byName.get(flow.from);
+      const to = byName.get(flow.to);
+      if (from === undefined || to === undefined)
+        throw new Error(`flow of an unknown machine: ${flow.from}, ${flow.to}`);
+      return `${from[key]} . ${to[key]} . ${flow.protocol} . ${flow.port}`;
+    });
+    out.push(
+      `  set machines${name} { type ${type}; ${elements(machines.map((machine) => machine[key]))} }`,
+      `  set allowed${name} { type ${type} . ${type} . inet_proto . inet_service; ${elements(allowed)} }`,
+      `  set refused${name} { type ${type} . ${type} . inet_proto . inet_service; flags dynamic; size 65535; }`,
+      `  set seen${name} { type ${type} . inet_service . ${type} . inet_proto . inet_service; flags dynamic,timeout; size 65535; timeout 10m; }`,
+      `  set other${name} { type ${type} . ${type} . inet_proto; flags dynamic; size 65535; }`,
+    );
+  }
+  out.push('  chain arriving {', '    type nat hook prerouting priority dstnat; policy accept;');
+  for (const { name, ip } of families) {
+    const dns = name === '4' ? ROUTER.ipv4 : `[${ROUTER.ipv6}]`;
+    out.push(
+      `    ${ip} daddr @machines${name} return`,
+      `    meta l4proto { tcp, udp } add @seen${name} { ${ip} saddr . th sport . ${ip} daddr . meta l4proto . th dport }`,
+      `    meta nfproto ipv${name} udp dport 53 dnat ${ip} to ${dns}:${SINK.dns}`,
+      `    meta nfproto ipv${name} tcp dport 53 dnat ${ip} to ${dns}:${SINK.dns}`,
+      `    meta nfproto ipv${name} meta l4proto tcp dnat to :${SINK.tcp}`,
+      `    meta nfproto ipv${name} meta l4proto udp dnat to :${SINK.udp}`,
+    );
+  }
+  out.push(
+    '  }',
+    '  chain local {',
+    '    type filter hook input priority filter; policy drop;',
+    '    ct state established,related accept',
+    '    iifname "lo" accept',
+    // Neighbour discovery, without which IPv6 finds nobody. Echo requests are not answered.
+    '    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept',
+    `    ct status dnat tcp dport { ${SINK.tcp}, ${SINK.dns} } accept`,
+    `    ct status dnat udp dport { ${SINK.udp}, ${SINK.dns} } accept`,
+    '    ip6 daddr ff00::/8 drop',
+  );
+  for (const { name, ip } of families) {
+    out.push(`    add @other${name} { ${ip} saddr . ${ip} daddr . meta l4proto }`);
+  }
+  out.push('  }', '  chain between {', '    type filter hook forward priority filter; policy drop;');
+  for (const machine of machines) {
+    for (const { ip, key } of families) {
+      out.push(`    iifname "${machine.id}" ${ip} saddr != ${machine[key]} drop`);
+    }
+  }
+  out.push('    ct state established,related accept');
+  for (const { name, ip } of families) {
+    const tuple = `${ip} saddr . ${ip} daddr . meta l4proto . th dport`;
+    out.push(
+      `    ${tuple} @allowed${name} accept`,
+      `    meta l4proto { tcp, udp, sctp } update @refused${name} { ${tuple} counter }`,
+      `    meta l4proto != { tcp, udp, sctp } add @other${name} { ${ip} saddr . ${ip} daddr . meta l4proto }`,
+    );
+  }
+  // An answer, not silence: a client that waits for a time limit would hide how many there are.
+  out.push('    reject with icmpx type admin-prohibited', '  }', '}', '');
+  return out.join('\n');
+}
+
+/** /etc/hosts of every machine. */
+export function hostsFile(machines: readonly Machine[]): string {
+  return [
+    '127.0.0.1 localhost',
+    '::1 localhost ip6-localhost',
+    ...machines.flatMap(({ name, ipv4, ipv6 }) => [`${ipv4} ${name}`, `${ipv6} ${name}`]),
+    '',
+  ].join('\n');
+}
+
+/** One attempt in the words of a set of the ruleset: the parts of an element, in order. */
+export type Tuple = readonly (string | number)[];
+
+/** The elements of a set, from `nft -j list set`. */
+export function tuplesOf(json: string): Tuple[] {
+  const document = JSON.parse(json) as { nftables?: { set?: { elem?: unknown[] } }[] };
+  const tuples: Tuple[] = [];
+  for (const { set } of document.nftables ?? []) {
+    for (const element of set?.elem ?? []) {
+      const value = isRecord(element) && isRecord(element['elem']) ? element['elem']['val'] : element;
+      if (isRecord(value) && Array.isArray(value['concat'])) tuples.push(value['concat'] as Tuple);
+    }
+  }
+  return tuples;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function elements(list: readonly string[]): string {
+  return list.length === 0 ? '' : `elements = { ${list.join(', ')} }`;
+}

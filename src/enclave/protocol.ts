@@ -1,0 +1,67 @@
+import type { Attempt } from './attempt.ts';
+import type { EnclaveFlow } from './network.ts';
+
+/** What the product and the agent inside say to each other: one JSON document a line, over the agent's stdin and stdout. */
+
+export interface OpenRequest {
+  readonly do: 'open';
+  readonly machines: readonly string[];
+  readonly flows: readonly EnclaveFlow[];
+  /** Absolute folders that stay writable; everything else becomes read-only. */
+  readonly writable: readonly string[];
+  /** Absolute paths that must stay reachable where /tmp and /run are emptied. */
+  readonly needed: readonly string[];
+  readonly ip: string;
+  readonly nft: string;
+  readonly nsenter: string;
+  readonly unshare: string;
+}
+
+export interface StartRequest {
+  readonly do: 'start';
+  /** Chosen by the caller. */
+  readonly process: number;
+  readonly machine: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Folders that this process must not see: each becomes an empty one that cannot be entered. */
+  readonly hide: readonly string[];
+  /** Runs as the enclave's root instead of a user without rights: only our own container runtime needs it. */
+  readonly asRoot: boolean;
+  /** Milliseconds; 0 is no limit. */
+  readonly timeout: number;
+}
+
+export type Request =
+  | OpenRequest
+  | StartRequest
+  | { readonly do: 'stop'; readonly process: number }
+  | {
+      readonly do: 'connect';
+      readonly call: number;
+      readonly machine: string;
+      readonly port: number;
+      readonly timeout: number;
+      /** The process whose end makes waiting useless. */
+      readonly process: number;
+    }
+  | { readonly do: 'flush'; readonly call: number };
+
+export type Event =
+  | { readonly event: 'open'; readonly writableMounts: readonly string[]; readonly ipv6: boolean }
+  | { readonly event: 'failed'; readonly detail: string }
+  | { readonly event: 'started'; readonly process: number }
+  | { readonly event: 'output'; readonly process: number; readonly from: 'stdout' | 'stderr'; readonly data: string }
+  | {
+      readonly event: 'ended';
+      readonly process: number;
+      readonly code: number | null;
+      readonly signal: string | null;
+      readonly timedOut: boolean;
+      readonly milliseconds: number;
+    }
+  | { readonly event: 'connected'; readonly call: number; readonly ok: boolean; readonly milliseconds: number }
+  | { readonly event: 'flushed'; readonly call: number }
+  | { readonly event: 'attempt'; readonly attempt: Attempt };
