@@ -11,6 +11,7 @@ export {
   ownRoot,
   type Pinned,
   type Pinning,
+  type PinOptions,
   pinRoot,
   readPinned,
   readRootFile,

@@ -3,6 +3,7 @@ import {
   errorCode,
   type Files,
   type Happening,
+  instantOf,
   isObject,
   type LedgerAppender,
   type Reason,
@@ -12,6 +13,7 @@ import { makeFolderDurably, readIfThere, writeDurably } from '#system';
 import { extendChain } from '../chain.ts';
 import { trustFault } from '../faults.ts';
 import { readRoot, type Root, ROOT_SIZE_LIMIT } from '../root.ts';
+import type { Custody } from '../role.ts';
 import { judgeRoot } from '../verification.ts';
 import { homeOf, type Place } from './place.ts';
 
@@ -212,47 +214,54 @@ export async function keepRoots(files: Files, home: Place, added: readonly Uint8
 
 export interface Pinning extends Verdict<'pinned' | 'already-pinned' | 'refused'> {
   readonly root: { readonly path: string; readonly version: number; readonly fingerprint: string };
+  readonly custody: Custody;
   /** The ledger after the entry; absent where nothing was pinned now. */
   readonly ledger?: { readonly size: number; readonly root: string };
 }
 
+export interface PinOptions {
+  readonly now: number;
+  /** The fingerprint that a person had by another way than the file; where it is absent, `ask` gets it. */
+  readonly expected?: string;
+  /** Called only where nothing is pinned yet. */
+  readonly ask: (root: Root) => Promise<string>;
+  /** Opened only where something is going to be pinned. */
+  readonly ledger: () => Promise<LedgerAppender>;
+}
+
 /**
  * Fixes a side's root once. The ledger's entry comes first: a crash in between leaves an entry about a pin that a
- * second run makes, never a pin without an entry. `confirm` gives the fingerprint that a person had by another way.
+ * second run makes, never a pin without an entry.
  */
-export async function pinRoot(
-  files: Files,
-  home: Place,
-  rootFile: string,
-  options: {
-    readonly now: number;
-    readonly ledger: () => Promise<LedgerAppender>;
-    readonly confirm: (root: Root) => Promise<string>;
-  },
-): Promise<Pinning> {
+export async function pinRoot(files: Files, home: Place, rootFile: string, options: PinOptions): Promise<Pinning> {
   const given = await readRootFile(files, rootFile);
   const { root } = given;
   const shown = { path: given.path, version: root.version, fingerprint: root.fingerprint };
-  const refused = (reason: Reason): Pinning => ({ verdict: 'refused', reasons: [reason], root: shown });
+  const refused = (reason: Reason): Pinning => ({
+    verdict: 'refused',
+    reasons: [reason],
+    root: shown,
+    custody: root.custody,
+  });
   const pinned = await readPinned(files, home);
-  const fingerprint = await options.confirm(root);
-  if (fingerprint !== root.fingerprint) {
-    const detail = `It is ${root.fingerprint}, and ${fingerprint === '' ? 'none' : fingerprint} was given.`;
+  const same = pinned?.chain.find((kept) => kept.root.fingerprint === root.fingerprint);
+  if (pinned !== undefined && same === undefined) {
+    const detail = `It is version ${pinned.root.version} of ${pinned.root.site}, fingerprint ${pinned.root.fingerprint}.`;
+    return refused({ code: 'trust.pinned-other', where: given.path, detail });
+  }
+  const expected = options.expected ?? (pinned === undefined ? await options.ask(root) : root.fingerprint);
+  if (expected !== root.fingerprint) {
+    const detail = `The file has ${root.fingerprint}; ${expected} was given.`;
     return refused({ code: 'trust.fingerprint-differs', where: given.path, detail });
   }
-  if (pinned !== undefined) {
-    const same = pinned.chain.find((kept) => kept.root.fingerprint === root.fingerprint);
-    if (same === undefined) {
-      const detail = `It is version ${pinned.root.version} of ${pinned.root.site}, fingerprint ${pinned.root.fingerprint}.`;
-      return refused({ code: 'trust.pinned-other', where: given.path, detail });
-    }
+  if (same !== undefined) {
     await settle(files, home);
-    return { verdict: 'already-pinned', reasons: [], root: { ...shown, path: same.path } };
+    return { verdict: 'already-pinned', reasons: [], root: { ...shown, path: same.path }, custody: root.custody };
   }
   const unfit = judgeRoot(root, { now: options.now, expectRehearsal: await isRehearsalHome(files, home) });
   if (unfit !== undefined) return refused(unfit);
   const ledger = await options.ledger();
-  const { size, root: head } = await ledger.append(pinnedHappening(root));
+  const { size, root: head } = await ledger.append(pinnedHappening(root, options.now));
   const { trust } = homeOf(home);
   for (const own of await readRoots(files, home)) {
     await makeFolderDurably(files, `${trust}/own`, 0o700);
@@ -265,17 +274,35 @@ export async function pinRoot(
     root: encodeBase64(given.bytes),
   };
   await makeFolderDurably(files, trust, 0o700);
-  await writeDurably(files, pinPath(home), `${JSON.stringify(document, null, 2)}\n`);
+  try {
+    await writeDurably(files, pinPath(home), `${JSON.stringify(document, null, 2)}\n`, { exclusive: true });
+  } catch (error) {
+    // Another command pinned meanwhile; whatever it pinned stands, and a second look says whether it is the same.
+    if (errorCode(error) === 'EEXIST') return pinRoot(files, home, rootFile, { ...options, expected });
+    throw error;
+  }
   await settle(files, home);
   const path = rootPath(trust, root.version);
-  return { verdict: 'pinned', reasons: [], root: { ...shown, path }, ledger: { size, root: head } };
+  return {
+    verdict: 'pinned',
+    reasons: [],
+    root: { ...shown, path },
+    custody: root.custody,
+    ledger: { size, root: head },
+  };
 }
 
-function pinnedHappening(root: Root): Happening {
+function pinnedHappening(root: Root, now: number): Happening {
   return {
     predicateType: 'sallyport/pinned/v1',
     subject: [{ name: `root.${root.version}`, digest: { sha256: root.fingerprint } }],
-    predicate: { site: root.site, version: root.version, custody: root.custody, expires: root.expires },
+    predicate: {
+      site: root.site,
+      version: root.version,
+      custody: root.custody,
+      expires: root.expires,
+      time: instantOf(now),
+    },
   };
 }
 
