@@ -8,7 +8,7 @@ export const operationsCatalogue = {
   },
   'init.bad-site': {
     kind: 'usage',
-    title: 'The name of a site may hold lower-case letters, digits, dots, hyphens and underscores, at most 64 of them.',
+    title: 'The name of a site holds lower-case letters, digits, dots and hyphens, at most 64, and begins with a letter or digit.',
     fix: 'Choose such a name with --site. It stands in every checkpoint of the ledger and cannot be changed later.',
   },
   'init.no-folder': {

@@ -1,4 +1,5 @@
 import type { Operation } from '#kernel';
+import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
 import { init } from './init.ts';
 
@@ -8,5 +9,9 @@ export { operationsCatalogue, operationsFault } from './faults.ts';
 // oxlint-disable-next-line no-explicit-any
 export type AnyOperation = Operation<any, any>;
 
-/** The typed catalogue: every verb of the product, once. */
-export const operations: readonly AnyOperation[] = [init, explain];
+/** The typed catalogue: every verb of the product, once, in the order in which help lists them. */
+export const operations: readonly AnyOperation[] = [
+  init,
+  ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
+  explain,
+];

@@ -22,6 +22,7 @@ export { type Custody, type Role, roles } from './role.ts';
 export {
   encodeRoot,
   fingerprintOf,
+  isSite,
   type Holder,
   type Judged,
   readRoot,

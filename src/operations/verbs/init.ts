@@ -1,10 +1,10 @@
 import { basename, resolve } from 'node:path';
-import { digestOf, homeAt, hexOf, type Implementation, instantOf, isSafeName, type World } from '#kernel';
+import { digestOf, homeAt, hexOf, type Implementation, instantOf, type World } from '#kernel';
 import { ecosystems } from '#ecosystems/list';
 import { openLedger } from '#ledger';
 import { draftProject } from '#project';
 import { homePath, openHome, writeDurably } from '#system';
-import { createSide, effectiveRoot, ledgerSigner } from '#trust';
+import { createSide, isSite, ledgerSigner, ownRoot } from '#trust';
 import { operationsFault } from '../faults.ts';
 import type { InitInput, InitOutput } from '../init.ts';
 
@@ -23,7 +23,7 @@ export const initVerb: Implementation<InitInput, InitOutput> = {
     const made = (await world.files.look(homeAt(path).keys)) === undefined;
     if (made) await createSide(world.files, homeAt(path), { site, purpose: input.purpose, clock: world.clock });
     const home = await openHome(world.files, path);
-    const root = await effectiveRoot(world.files, home);
+    const { root, path: rootPath } = await ownRoot(world.files, home);
     const signer = await ledgerSigner(world.files, home);
     const ledger = await openLedger(world.files, home, world.clock);
     try {
@@ -31,15 +31,15 @@ export const initVerb: Implementation<InitInput, InitOutput> = {
         await ledger.append({
           predicateType: 'sallyport/initialised/v1',
           subject: [{ name: 'root', digest: { sha256: root.fingerprint } }],
-          predicate: { site: root.root.site, custody: root.root.custody, time: instantOf(world.clock.now()) },
+          predicate: { site: root.site, custody: root.custody, time: instantOf(world.clock.now()) },
         });
       }
       return {
         ...(project === undefined ? {} : { project }),
         home: { path, made },
-        site: root.root.site,
-        custody: root.root.custody,
-        root: { path: root.path, version: root.root.version, fingerprint: root.fingerprint },
+        site: root.site,
+        custody: root.custody,
+        root: { path: rootPath, version: root.version, fingerprint: root.fingerprint },
         ledger: { origin: signer.name, size: ledger.size, root: ledger.root },
       };
     } finally {
@@ -81,15 +81,16 @@ async function writeProject(world: World, folder: string, always: boolean): Prom
 
 function siteName(asked: string | undefined, path: string, folder: string): string {
   if (asked !== undefined) {
-    if (!isSafeName(asked) || asked.length > 64) throw operationsFault('init.bad-site', { where: asked });
+    if (!isSite(asked)) throw operationsFault('init.bad-site', { where: asked });
     return asked;
   }
   const base = basename(path).replace(/^\.+/, '');
   const name = (base === 'sallyport' || base === '' ? basename(folder) : base)
     .toLowerCase()
-    .replace(/[^a-z0-9._-]+/g, '-')
-    .replace(/^[-.]+|[-.]+$/g, '')
-    .slice(0, 64);
+    .replace(/[^a-z0-9.-]+/g, '-')
+    .replace(/^[-.]+/, '')
+    .slice(0, 64)
+    .replace(/[-.]+$/, '');
   // A folder name without one usable letter still needs a site that two machines are unlikely to share.
   return name === '' ? `site-${hexOf(digestOf(path)).slice(0, 8)}` : name;
 }
