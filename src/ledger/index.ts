@@ -7,3 +7,4 @@ export { type LogSigner } from './ports.ts';
 export { formatProof, type InclusionProof, parseProof } from './proof.ts';
 export { leafHash, verifyConsistency, verifyInclusion } from './tree.ts';
 export { type LedgerReport, verifyLedger } from './verification.ts';
+export { type LedgerView, readHomeLedger, readLedger } from './reading.ts';

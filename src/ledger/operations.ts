@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { operation } from '#kernel';
+
+const home = z.string().optional();
+const index = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,15})$/, 'an index is a decimal number from 0')
+  .transform(Number);
+const reason = z.object({ code: z.string(), where: z.string(), detail: z.string() });
+
+const verifyInput = z.object({
+  folder: z.string().optional(),
+  vkey: z.string().optional(),
+  home,
+});
+export type VerifyLedgerInput = z.output<typeof verifyInput>;
+
+const verifyOutput = z.object({
+  verdict: z.enum(['verified', 'unverified']),
+  reasons: z.array(reason).readonly(),
+  size: z.number(),
+  /** Base64, as in the checkpoint. */
+  root: z.string(),
+  origin: z.string(),
+  statements: z.number(),
+  folder: z.string(),
+  /** By which key, and where it was found. */
+  key: z.object({ name: z.string(), path: z.string() }),
+});
+export type VerifyLedgerOutput = z.output<typeof verifyOutput>;
+
+export const ledgerVerify = operation<VerifyLedgerInput, VerifyLedgerOutput>({
+  name: ['ledger', 'verify'],
+  summary: 'Check every tile, entry and statement of a ledger against its signed checkpoint',
+  parameters: [
+    { key: 'folder', form: '[DIR]', help: "the ledger's folder (default: the home's own)" },
+    {
+      key: 'vkey',
+      form: '--vkey FILE',
+      help: 'the verifier key of the log (default: trust/ledger.vkey of the home that holds DIR)',
+    },
+  ],
+  input: verifyInput,
+  output: verifyOutput,
+  load: async () => (await import('./verbs/verify.ts')).verifyVerb,
+});
+
+const proveInput = z.object({ index, home, out: z.string().optional() });
+export type ProveInput = z.output<typeof proveInput>;
+
+const proveOutput = z.object({
+  index: z.number(),
+  size: z.number(),
+  /** Base64, as in the checkpoint. */
+  root: z.string(),
+  /** From the leaf's sibling to the root's child, base64. */
+  proof: z.array(z.string()).readonly(),
+  /** The C2SP tlog-proof, with its checkpoint. */
+  proofText: z.string(),
+  /** The exact bytes of the entry, base64: the leaf is SHA-256 over 0x00 and these. */
+  entry: z.string(),
+  /** Digest of the statement that the entry names. */
+  statement: z.string().optional(),
+  file: z.string().optional(),
+});
+export type ProveOutput = z.output<typeof proveOutput>;
+
+export const ledgerProve = operation<ProveInput, ProveOutput>({
+  name: ['ledger', 'prove'],
+  summary: 'Prove that an entry is in the ledger, in a form that other tools verify (C2SP tlog-proof)',
+  parameters: [
+    { key: 'index', form: 'INDEX', help: "the entry's index, counted from 0" },
+    { key: 'out', form: '-o, --out FILE', help: 'write the proof into a file' },
+  ],
+  // The command line gives an index as text, so input and parsed input differ.
+  input: proveInput as z.ZodType<ProveInput>,
+  output: proveOutput,
+  load: async () => (await import('./verbs/prove.ts')).proveVerb,
+});
+
+const recordRow = z.object({
+  index: z.number(),
+  /** Predicate type; 'opaque' for an entry that is no record of Sallyport. */
+  type: z.string(),
+  subjects: z.array(z.string()).readonly(),
+  statement: z.string().optional(),
+  /** Whether the statement is there, with the digest and size that the entry names. */
+  whole: z.boolean(),
+});
+export type RecordRow = z.output<typeof recordRow>;
+
+const listInput = z.object({ home, from: index.optional() });
+export type ListInput = z.output<typeof listInput>;
+
+const listOutput = z.object({
+  origin: z.string(),
+  size: z.number(),
+  root: z.string(),
+  records: z.array(recordRow).readonly(),
+});
+export type ListOutput = z.output<typeof listOutput>;
+
+export const ledgerList = operation<ListInput, ListOutput>({
+  name: ['ledger', 'list'],
+  summary: 'List what the ledger records: index, type, subjects, statement',
+  parameters: [{ key: 'from', form: '--from INDEX', help: 'the first index to list (default: 0)' }],
+  input: listInput as z.ZodType<ListInput>,
+  output: listOutput,
+  load: async () => (await import('./verbs/list.ts')).listVerb,
+});
+
+const showInput = z.object({ index, home });
+export type ShowInput = z.output<typeof showInput>;
+
+const showOutput = recordRow.extend({
+  /** The statement: subject and predicate, where it is there. */
+  subject: z.array(z.object({ name: z.string(), digest: z.object({ sha256: z.string() }) })).readonly(),
+  predicate: z.unknown(),
+});
+export type ShowOutput = z.output<typeof showOutput>;
+
+export const ledgerShow = operation<ShowInput, ShowOutput>({
+  name: ['ledger', 'show'],
+  summary: 'Show one entry of the ledger with its statement',
+  parameters: [{ key: 'index', form: 'INDEX', help: "the entry's index, counted from 0" }],
+  input: showInput as z.ZodType<ShowInput>,
+  output: showOutput,
+  load: async () => (await import('./verbs/show.ts')).showVerb,
+});
+
+/** The verbs of this context, in the order of the help. */
+export const ledgerOperations = [ledgerVerify, ledgerProve, ledgerList, ledgerShow] as const;
