@@ -1,4 +1,5 @@
 export { decodeBase64, encodeBase64 } from './base64.ts';
+export { isSoundEd25519 } from './ed25519-point.ts';
 export {
   decodeEnvelope,
   encodeEnvelope,

@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { operation } from '#kernel';
+
+const reason = z.object({ code: z.string(), where: z.string(), detail: z.string() });
+const bundle = z.object({
+  index: z.string(),
+  lock: z.string(),
+  channel: z.string(),
+  sequence: z.number(),
+  sealed: z.string(),
+  project: z.string(),
+  site: z.string(),
+  destinations: z.array(z.string()),
+  blobs: z.number(),
+  bytes: z.number(),
+});
+const BUNDLE = { key: 'bundle', form: 'BUNDLE', help: 'the bundle: a file or a block device' } as const;
+
+export const sealInput = z.object({
+  out: z.string(),
+  file: z.string().optional(),
+  home: z.string().optional(),
+  key: z.array(z.string()).optional(),
+});
+export const sealOutput = z.object({
+  path: z.string(),
+  /** Bytes of the file. */
+  size: z.number(),
+  bundle,
+  trust: z.object({ custody: z.string(), holders: z.array(z.string()), keyids: z.array(z.string()) }),
+  ledger: z.object({ index: z.number(), size: z.number(), root: z.string() }),
+  check: z.array(z.string()),
+});
+export const seal = operation({
+  name: ['seal'],
+  summary: 'Seal sallyport.lock and all that it names into one signed bundle',
+  parameters: [
+    { key: 'out', form: '-o, --out BUNDLE', help: 'where the bundle is written' },
+    { key: 'file', form: '-f, --file FILE', help: 'the project: sallyport.yaml' },
+    { key: 'home', form: '--home HOME', help: "the folder of this side's keys, store and ledger" },
+    { key: 'key', form: '--key FILE...', help: "sign with these private keys in place of the home's own" },
+  ],
+  input: sealInput,
+  output: sealOutput,
+  load: async () => (await import('./verbs/seal.ts')).seal,
+});
+
+export const inspectInput = z.object({ bundle: z.string() });
+export const inspectOutput = z.object({
+  verdict: z.enum(['readable', 'refused']),
+  reasons: z.array(reason),
+  /** Nothing here is verified: it is what the bundle says of itself. */
+  bundle: bundle.optional(),
+  encoder: z.object({ name: z.string(), library: z.string(), level: z.number(), frame: z.number() }).optional(),
+  previous: z.object({ sequence: z.number(), index: z.string() }).nullable().optional(),
+  signatures: z.array(z.object({ keyid: z.string() })).optional(),
+  carries: z.array(z.object({ name: z.string(), sha256: z.string(), size: z.number() })).optional(),
+  contents: z.array(z.object({ digest: z.string(), size: z.number(), stored: z.string() })).optional(),
+});
+export const inspect = operation({
+  name: ['inspect'],
+  summary: 'Show what a bundle says that it holds; it verifies nothing',
+  parameters: [BUNDLE],
+  input: inspectInput,
+  output: inspectOutput,
+  load: async () => (await import('./verbs/inspect.ts')).inspect,
+});
+
+export const verifyInput = z.object({
+  bundle: z.string(),
+  root: z.string().optional(),
+  home: z.string().optional(),
+});
+export const verifyOutput = z.object({
+  verdict: z.enum(['verified', 'refused']),
+  reasons: z.array(reason),
+  bundle: bundle.optional(),
+  trust: z
+    .object({
+      custody: z.string(),
+      holders: z.array(z.string()),
+      root: z.object({ version: z.number(), fingerprint: z.string(), pinned: z.boolean() }),
+    })
+    .optional(),
+  /** Bytes of the bundle that were read. */
+  read: z.number(),
+});
+export const verify = operation({
+  name: ['verify'],
+  summary: 'Check every byte of a bundle against a root, and change nothing',
+  parameters: [
+    BUNDLE,
+    { key: 'root', form: '--root ROOT', help: 'the root file that you trust' },
+    { key: 'home', form: '--home HOME', help: 'verify against the root that this home pinned' },
+  ],
+  input: verifyInput,
+  output: verifyOutput,
+  load: async () => (await import('./verbs/verify.ts')).verify,
+});
+
+const rowShape = z.object({
+  row: z.string(),
+  ecosystem: z.string(),
+  authority: z.string(),
+  name: z.string(),
+  version: z.string(),
+  file: z.string(),
+  /** Digest of the content, or what a pointer points at. */
+  value: z.string(),
+  size: z.number(),
+});
+export const diffInput = z.object({ from: z.string(), to: z.string() });
+export const diffOutput = z.object({
+  verdict: z.enum(['same', 'differs', 'refused']),
+  reasons: z.array(reason),
+  from: bundle.optional(),
+  to: bundle.optional(),
+  added: z.array(rowShape),
+  removed: z.array(rowShape),
+  changed: z.array(z.object({ from: rowShape, to: rowShape })),
+});
+export type DiffRow = z.infer<typeof rowShape>;
+export const diff = operation({
+  name: ['diff'],
+  summary: 'Say what one bundle brings that another does not; it verifies nothing',
+  parameters: [
+    { key: 'from', form: '--from OLD', help: 'the older bundle' },
+    { key: 'to', form: '--to NEW', help: 'the newer bundle' },
+  ],
+  input: diffInput,
+  output: diffOutput,
+  load: async () => (await import('./verbs/diff.ts')).diff,
+});

@@ -1,0 +1,1 @@
+export { type Outside, outsideWith, type Some } from './outside.ts';
