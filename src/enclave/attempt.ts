@@ -6,7 +6,7 @@ export interface Attempt {
   readonly from: string;
   /**
    * `name`: a name was asked that nobody here has. `call`: a connection to, or a datagram for, an address outside.
-   * `edge`: another machine of the enclave, without a declared flow. `spoof`… are not told apart from `call`.
+   * `edge`: another machine of the enclave, without a declared flow.
    */
   readonly kind: 'name' | 'call' | 'edge';
   /** The name that was asked, or that the address was given for. */

@@ -70,24 +70,68 @@ export function readOnlyScript(
   return `${lines.join('\n')}\n`;
 }
 
+/** An unpacked image as the whole file system of a process. */
+export interface Root {
+  /** Absolute folder; nothing in it is written to. */
+  readonly path: string;
+  /** Absolute paths inside it that the image declares as volumes: empty and writable. */
+  readonly volumes: readonly string[];
+  /** Working folder inside it. */
+  readonly cwd: string;
+}
+
+/** Folders that a process in an image expects; they must be there before it is made read-only. */
+export const IMAGE_FOLDERS = ['dev', 'proc', 'tmp', 'run', 'etc', 'var/tmp'] as const;
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'] as const;
+
+/** Nobody in particular: no file of the host is theirs, and a new user namespace gives them no capability. */
+const USER = 1000;
+const IMAGE_USER = 65532;
+
 /**
  * What a process is started through, inside its machine: hides folders, then stands as the first process of its PID
- * namespace, so that signals reach the program and orphans are collected. `$0` is `-` and the program follows.
+ * namespace, so that signals reach the program and orphans are collected. `$@` is the program.
+ *
+ * The program gets a user namespace of its own, as a user who is not root: it has no capability over the enclave's
+ * network and mounts, and inside a changed root it cannot make further user namespaces (the kernel refuses that to a
+ * process whose root is not the root of its mounts), so it cannot leave it.
  */
-export function initScript(hide: readonly string[], user: readonly string[]): string {
+export function initScript(unshare: string, hide: readonly string[], root?: Root): string {
   const lines = ['set -e'];
-  for (const folder of hide)
+  for (const folder of hide) {
     lines.push(`mount -t tmpfs -o mode=0,size=4k,nosuid,nodev,noexec,ro tmpfs ${quote(folder)}`);
-  const prefix = user.map(quote).join(' ');
+  }
+  if (root !== undefined) lines.push(...rootMounts(root));
+  const user = root === undefined ? USER : IMAGE_USER;
+  const prefix = ['setpriv', '--no-new-privs', '--', unshare, '--user', `--map-user=${user}`, `--map-group=${user}`];
+  if (root !== undefined) prefix.push(`--root=${root.path}`, `--wd=${root.cwd}`);
   lines.push(
     'set +e',
-    `${prefix} "$@" &`,
+    `${prefix.map(quote).join(' ')} -- "$@" &`,
     'child=$!',
     `trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP`,
     'while :; do wait "$child"; code=$?; kill -0 "$child" 2>/dev/null || break; done',
     'exit "$code"',
   );
   return `${lines.join('\n')}\n`;
+}
+
+function rootMounts({ path, volumes }: Root): string[] {
+  const at = (inside: string): string => quote(`${path}/${inside.replace(/^\/+/, '')}`);
+  return [
+    `mount --bind ${quote(path)} ${quote(path)}`,
+    `mount -o remount,bind,ro,nosuid,nodev ${quote(path)}`,
+    `mount -t tmpfs -o mode=755,size=1m,nosuid,noexec tmpfs ${at('dev')}`,
+    ...DEVICES.flatMap((name) => [`: > ${at(`dev/${name}`)}`, `mount --bind /dev/${name} ${at(`dev/${name}`)}`]),
+    `mkdir ${at('dev/shm')}`,
+    `chmod 1777 ${at('dev/shm')}`,
+    `ln -s /proc/self/fd ${at('dev/fd')}`,
+    ...['stdin', 'stdout', 'stderr'].map((name, index) => `ln -s /proc/self/fd/${index} ${at(`dev/${name}`)}`),
+    `mount -t proc -o nosuid,nodev,noexec proc ${at('proc')}`,
+    ...['tmp', 'run', 'var/tmp'].map((folder) => `mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${at(folder)}`),
+    ...['hosts', 'resolv.conf'].map((name, index) => `mount --bind /run/sallyport/${index} ${at(`etc/${name}`)}`),
+    ...volumes.map((volume) => `mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${at(volume)}`),
+  ];
 }
 
 export function isBelow(path: string, folder: string): boolean {

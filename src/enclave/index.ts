@@ -8,3 +8,4 @@ export {
   openEnclave,
 } from './io/enclave.ts';
 export { type EnclaveFlow } from './network.ts';
+export { type ImageRoot, unpackImage } from './io/image.ts';

@@ -1,4 +1,5 @@
 import type { Attempt } from './attempt.ts';
+import type { Root } from './confinement.ts';
 import type { EnclaveFlow } from './network.ts';
 
 /** What the product and the agent inside say to each other: one JSON document a line, over the agent's stdin and stdout. */
@@ -28,8 +29,8 @@ export interface StartRequest {
   readonly env: Readonly<Record<string, string>>;
   /** Folders that this process must not see: each becomes an empty one that cannot be entered. */
   readonly hide: readonly string[];
-  /** Runs as the enclave's root instead of a user without rights: only our own container runtime needs it. */
-  readonly asRoot: boolean;
+  /** An unpacked image in place of the host's file system. */
+  readonly root?: Root;
   /** Milliseconds; 0 is no limit. */
   readonly timeout: number;
 }

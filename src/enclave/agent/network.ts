@@ -17,6 +17,8 @@ import {
 import type { OpenRequest } from '../protocol.ts';
 import { openSink } from './sink.ts';
 
+const LOW_PORTS = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
+
 export interface Network {
   readonly machines: readonly Machine[];
   /** Mount points of the host that could not be made read-only. */
@@ -41,7 +43,21 @@ export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt)
   if (ipv6) writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
   await run(request.ip, ['-batch', '-'], families(routerBatch(machines)));
   await Promise.all(
-    machines.map((machine) => run(request.ip, ['-n', machine.id, '-batch', '-'], families(machineBatch(machine)))),
+    machines.map((machine) =>
+      run(
+        request.nsenter,
+        // Programs run without rights, and the network is all theirs: port 80 is as good as 8080.
+        [
+          '--net=/run/netns/' + machine.id,
+          '--',
+          '/bin/sh',
+          '-c',
+          `echo 0 > ${LOW_PORTS}; exec "$0" -batch -`,
+          request.ip,
+        ],
+        families(machineBatch(machine)),
+      ),
+    ),
   );
   // The sink listens before anything may reach it, and the rules stand before any program runs.
   const list = async (set: string): Promise<Tuple[]> =>

@@ -28,15 +28,13 @@ export class Processes {
     const machine = this.#machines.get(request.machine);
     if (machine === undefined || this.#tools === undefined) throw new Error(`no machine ${request.machine}`);
     const { nsenter, unshare } = this.#tools;
-    // A user namespace of its own: no capability over the network or the mounts of the enclave is left.
-    const user = request.asRoot ? [] : [unshare, '--user', '--map-user=1000', '--map-group=1000', '--'];
     const args = [
       `--net=/run/netns/${machine.id}`,
       '--',
       unshare,
       ...['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child', '--mount-proc'],
       '--',
-      ...['/bin/sh', '-c', initScript(request.hide, user), '-'],
+      ...['/bin/sh', '-c', initScript(unshare, request.hide, request.root), '-'],
       request.command,
       ...request.args,
     ];

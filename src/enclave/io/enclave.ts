@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#kernel';
 import { type Ended, findProgram, namespaceArguments, type Running, startProcess } from '#system';
 import type { Attempt } from '../attempt.ts';
+import type { Root } from '../confinement.ts';
 import { enclaveFault } from '../faults.ts';
 import type { EnclaveFlow } from '../network.ts';
 import type { Event, Request } from '../protocol.ts';
@@ -34,8 +35,8 @@ export interface InsideOptions {
   readonly keep?: number;
   /** Folders that it must not see. */
   readonly hide?: readonly string[];
-  /** As the enclave's root, for the container runtime only. */
-  readonly asRoot?: boolean;
+  /** An unpacked image in place of the host's file system. */
+  readonly root?: Root;
   /** Whole lines of its output, as they come. */
   readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void;
 }
@@ -232,9 +233,9 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         command,
         args,
         cwd: inside.cwd,
-        env: { HOME: temporary, TMPDIR: temporary, ...inside.env },
+        env: inside.root === undefined ? { HOME: temporary, TMPDIR: temporary, ...inside.env } : inside.env,
         hide: inside.hide ?? [],
-        asRoot: inside.asRoot ?? false,
+        ...(inside.root === undefined ? {} : { root: inside.root }),
         timeout: inside.timeout ?? 0,
       });
       return one;

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { digestOf, type Digest, hexOf, isDigest, isObject } from '#kernel';
+import { lastWords } from '#system';
+import { IMAGE_FOLDERS, type Root } from '../confinement.ts';
+import { enclaveFault } from '../faults.ts';
+import type { Enclave } from './enclave.ts';
+
+/** What an image says about how it is run (OCI image specification, config). */
+export interface ImageRoot extends Root {
+  readonly manifest: Digest;
+  readonly env: Readonly<Record<string, string>>;
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+}
+
+const DOCUMENT = 8 * 1024 * 1024;
+const LAYERS = 128;
+
+/**
+ * Unpacks the one image of an OCI layout below `folder`, every blob checked against its digest first. The layers are
+ * hostile input: they are unpacked inside the enclave, by a process that can write nowhere else. Throws enclave.image.
+ */
+export async function unpackImage(
+  enclave: Enclave,
+  options: {
+    readonly machine: string;
+    /** OCI layout, below a writable folder of the enclave. */
+    readonly layout: string;
+    /** Where it goes; below a writable folder of the enclave. What is there is kept if it is the same image. */
+    readonly folder: string;
+    readonly env: Readonly<Record<string, string>>;
+    readonly hide: readonly string[];
+  },
+): Promise<ImageRoot> {
+  const { layout, folder } = options;
+  const wrong = (detail: string): Error => enclaveFault('enclave.image', { where: layout, detail });
+  const blob = (digest: Digest): string => join(layout, 'blobs', 'sha256', hexOf(digest));
+  const document = async (digest: Digest): Promise<Record<string, unknown>> => {
+    if ((await stat(blob(digest))).size > DOCUMENT) throw wrong(`${digest} is too large for a document.`);
+    const bytes = await readFile(blob(digest));
+    if (digestOf(bytes) !== digest) throw wrong(`The bytes of ${digest} have another digest.`);
+    return parse(bytes, wrong);
+  };
+  const digestIn = (descriptor: unknown): Digest => {
+    const digest = isObject(descriptor) ? descriptor['digest'] : undefined;
+    if (!isDigest(digest)) throw wrong('A descriptor has no sha256 digest.');
+    return digest;
+  };
+
+  const index = parse(await readFile(join(layout, 'index.json')), wrong);
+  const manifests = Array.isArray(index['manifests']) ? index['manifests'] : [];
+  if (manifests.length !== 1) throw wrong(`It holds ${manifests.length} images; one is expected.`);
+  const manifestDigest = digestIn(manifests[0]);
+  const manifest = await document(manifestDigest);
+  const settings = await document(digestIn(manifest['config']));
+  const config = isObject(settings['config']) ? settings['config'] : {};
+  const layers = Array.isArray(manifest['layers']) ? manifest['layers'].map(digestIn) : [];
+  if (layers.length > LAYERS) throw wrong(`It has ${layers.length} layers; the limit is ${LAYERS}.`);
+
+  const rootfs = join(folder, 'rootfs');
+  const done = join(folder, 'unpacked');
+  const volumes = Object.keys(isObject(config['Volumes']) ? config['Volumes'] : {}).map(inside);
+  const cwd = inside(typeof config['WorkingDir'] === 'string' ? config['WorkingDir'] : '/');
+  if ((await readFile(done, 'utf8').catch(() => '')) !== manifestDigest) {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(rootfs, { recursive: true });
+    for (const digest of layers) {
+      if ((await hash(blob(digest))) !== digest) throw wrong(`The bytes of layer ${digest} have another digest.`);
+      const ended = await enclave.run(options.machine, '/bin/sh', ['-c', LAYER, blob(digest), rootfs], {
+        cwd: rootfs,
+        env: options.env,
+        hide: options.hide,
+        timeout: 5 * 60_000,
+      });
+      if (ended.code !== 0) throw wrong(`Layer ${digest} cannot be unpacked: ${lastWords(ended)}`);
+    }
+    // Links of the image must not lead these names astray, so they are made inside as well.
+    const wanted = [...IMAGE_FOLDERS, ...volumes.map((path) => path.slice(1)), cwd.slice(1)].filter(
+      (path) => path !== '',
+    );
+    const ended = await enclave.run(options.machine, '/bin/sh', ['-c', FOLDERS, rootfs, ...wanted], {
+      cwd: rootfs,
+      env: options.env,
+      hide: options.hide,
+      timeout: 30_000,
+    });
+    if (ended.code !== 0) throw wrong(`Its folders cannot be made: ${lastWords(ended)}`);
+    await writeFile(done, manifestDigest);
+  }
+  await access(rootfs);
+  const variables = strings(config['Env']).map((entry): [string, string] => {
+    const at = entry.indexOf('=');
+    return at === -1 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)];
+  });
+  return {
+    path: rootfs,
+    volumes,
+    cwd,
+    manifest: manifestDigest,
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...Object.fromEntries(variables) },
+    entrypoint: strings(config['Entrypoint']),
+    command: strings(config['Cmd']),
+  };
+}
+
+/** $0 the layer, $1 the root. Whiteouts (OCI image specification, layer) remove what lower layers brought. */
+const LAYER = String.raw`set -e
+cd "$1"
+tar -tf "$0" | while IFS= read -r name; do
+  base=$(basename -- "$name"); dir=$(dirname -- "$name")
+  case $base in
+    .wh..wh..opq) [ -h "./$dir" ] || find "./$dir" -mindepth 1 -maxdepth 1 -exec rm -rf -- {} + 2>/dev/null || : ;;
+    .wh.*) rm -rf -- "./$dir/$(printf %s "$base" | cut -c5-)" ;;
+  esac
+done
+tar -xpf "$0" --no-same-owner --overwrite --delay-directory-restore --exclude='.wh.*' --exclude='./dev/*' --exclude='dev/*'
+`;
+
+/** $0 the root, then folders below it. A link in the place of one of them is replaced. */
+const FOLDERS = String.raw`set -e
+cd "$0"
+for path; do
+  at=.
+  IFS=/; set -f; for part in $path; do at=$at/$part; if [ -h "$at" ]; then rm -- "$at"; fi; [ -d "$at" ] || mkdir -- "$at"; done; unset IFS
+done
+for name in hosts resolv.conf; do rm -rf -- "./etc/$name"; : > "./etc/$name"; done
+`;
+
+function inside(path: string): string {
+  // Normalised from the root, `..` cannot climb out of it.
+  return posix.normalize(`/${path}`);
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string') : [];
+}
+
+function parse(bytes: Uint8Array, wrong: (detail: string) => Error): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    if (isObject(value)) return value as Record<string, unknown>;
+  } catch {
+    // Said below, in words for the reader.
+  }
+  throw wrong('A document of it is not a JSON object.');
+}
+
+async function hash(path: string): Promise<string> {
+  const hasher = createHash('sha256');
+  for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) hasher.update(piece as Buffer);
+  return `sha256:${hasher.digest('hex')}`;
+}
