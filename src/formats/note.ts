@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { decodeBase64, encodeBase64 } from './base64.ts';
+import { isSoundEd25519 } from './ed25519-point.ts';
 import { type Problem, isProblem, problem } from './problem.ts';
 
 /** A signed note (C2SP signed-note) taken apart. */
@@ -71,6 +72,9 @@ export function parseVkey(text: string): Vkey | Problem {
   const key = bytes.subarray(1);
   if ((type === NOTE_ED25519 || type === NOTE_COSIGNATURE) && key.length !== 32) {
     return problem('', `An Ed25519 key has 32 bytes, not ${key.length}.`);
+  }
+  if ((type === NOTE_ED25519 || type === NOTE_COSIGNATURE) && !isSoundEd25519(key)) {
+    return problem('', 'The key is a point of small order or not canonical: one signature would fit many texts.');
   }
   if (noteKeyHash(name, type, key) !== keyHash) return problem('', 'The key hash is not that of the name and the key.');
   return { name, keyHash, type, key };

@@ -1,6 +1,5 @@
-import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { decodeBase64 } from '#formats';
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { decodeBase64, isSoundEd25519 } from '#formats';
 
 /** Algorithms for artifacts and roots. Ed25519 is what `init` makes; all are verified. */
 export const algorithms = ['ed25519', 'ecdsa-p256', 'ecdsa-p384', 'ml-dsa-65', 'ml-dsa-87'] as const;
@@ -64,26 +63,8 @@ export function readPublicKey(text: string): PublicKey | undefined {
   }
   const key = publicKeyOf(object);
   if (key === undefined || !Buffer.from(key.spki).equals(spki)) return undefined;
-  if (key.algorithm === 'ed25519' && !isSoundPoint(key.spki.subarray(-32))) return undefined;
+  if (key.algorithm === 'ed25519' && !isSoundEd25519(key.spki.subarray(-32))) return undefined;
   return key;
-}
-
-/** y-coordinates of the points of small order on Ed25519 (8 points, sign bit cleared), little-endian. */
-const SMALL_ORDER = new Set([
-  '0000000000000000000000000000000000000000000000000000000000000000',
-  '0100000000000000000000000000000000000000000000000000000000000000',
-  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-]);
-/** 2^255 − 19, little-endian: a y at or above it is a second encoding of a smaller one (RFC 8032 section 5.1.3). */
-const FIELD = Buffer.from('edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f', 'hex').reverse();
-
-function isSoundPoint(encoded: Uint8Array): boolean {
-  const y = Buffer.from(encoded);
-  y[31] = (y[31] ?? 0) & 0x7f;
-  if (SMALL_ORDER.has(y.toString('hex'))) return false;
-  return Buffer.compare(y.reverse(), FIELD) < 0;
 }
 
 /** Whether a signature fits. ECDSA signatures are DER (as in sigstore); anything malformed does not fit. */
