@@ -1,0 +1,4 @@
+import { ecosystemContract, npmSample } from '#ecosystems/testing';
+import { npm } from './index.ts';
+
+ecosystemContract(npm, npmSample);

@@ -1,0 +1,30 @@
+import type { Target } from '#kernel';
+
+/** Node's `process.platform` and `process.arch` for OCI's words (npm's `os` and `cpu` fields use Node's). */
+const OS: Readonly<Record<string, string>> = { windows: 'win32' };
+const CPU: Readonly<Record<string, string>> = { amd64: 'x64', '386': 'ia32', ppc64le: 'ppc64', mips64le: 'mips64el' };
+
+export interface PlatformFields {
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+  readonly libc?: readonly string[];
+}
+
+export function isRestricted(fields: PlatformFields): boolean {
+  return fields.os !== undefined || fields.cpu !== undefined || fields.libc !== undefined;
+}
+
+/** Whether npm would install the package on the target. A libc that the target does not name excludes nothing. */
+export function fits(fields: PlatformFields, target: Target): boolean {
+  const os = OS[target.os] ?? target.os;
+  if (!allows(fields.os, os) || !allows(fields.cpu, CPU[target.arch] ?? target.arch)) return false;
+  if (fields.libc === undefined || target.libc === undefined) return true;
+  return os === 'linux' && allows(fields.libc, target.libc.name);
+}
+
+/** npm-install-checks: `!x` forbids x; a list with only such entries allows the rest; `any` alone allows all. */
+function allows(list: readonly string[] | undefined, value: string): boolean {
+  if (list === undefined || list.length === 0 || (list.length === 1 && list[0] === 'any')) return true;
+  if (list.includes(`!${value}`)) return false;
+  return list.includes(value) || list.every((entry) => entry.startsWith('!'));
+}

@@ -1,0 +1,4 @@
+import { ecosystemContract, pypiSample } from '#ecosystems/testing';
+import { pypi } from './index.ts';
+
+ecosystemContract(pypi, pypiSample);
