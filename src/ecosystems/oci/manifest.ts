@@ -62,7 +62,11 @@ export function parseManifest(bytes: Uint8Array, media: string, where: string): 
   if (!isObject(document)) throw refuse('It is not a JSON object.');
   const said = media.split(';')[0]?.trim() ?? '';
   const inside = document['mediaType'];
-  if (document['schemaVersion'] === 1 || said.startsWith('application/vnd.docker.distribution.manifest.v1+') || 'fsLayers' in document) {
+  if (
+    document['schemaVersion'] === 1 ||
+    said.startsWith('application/vnd.docker.distribution.manifest.v1+') ||
+    'fsLayers' in document
+  ) {
     throw ociFault('oci.schema1', { where });
   }
   if (document['schemaVersion'] !== 2) throw refuse('schemaVersion is not 2.');

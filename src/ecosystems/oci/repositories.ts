@@ -105,8 +105,11 @@ export function choose(repositories: Repositories, path: string, ns: string | nu
   const slash = path.indexOf('/');
   const first = path.slice(0, Math.max(0, slash));
   if (isAuthorityLike(first)) {
-    const repository = at(first, path.slice(slash + 1));
-    if (repository !== undefined) return { repository };
+    // A reference can hold no second colon: HOST_PORT stands for a registry on a port of its own.
+    for (const authority of [first, first.replace(/_(\d{1,5})$/, ':$1')]) {
+      const repository = at(authority, path.slice(slash + 1));
+      if (repository !== undefined) return { repository };
+    }
   }
   const hosted = host === undefined ? undefined : at(host, path);
   if (hosted !== undefined) return { repository: hosted };
