@@ -397,7 +397,7 @@ function rotten(name: string, digest: Digest, detail: string): Fault {
 function asFault(error: unknown, target: string, signal: AbortSignal | undefined): unknown {
   if (isFault(error) || (signal?.aborted === true && error === signal.reason)) return error;
   const code = errorCode(error);
-  if (code === '') return error;
+  if (!/^E[A-Z0-9]+$/.test(code)) return error;
   const fault =
     code === 'ENOSPC' || code === 'EDQUOT' ? 'seal.no-space' : code === 'EFBIG' ? 'seal.file-too-large' : 'seal.write';
   return bundleFault(fault, { where: target, detail: `(${errorMessage(error)})`, cause: error });

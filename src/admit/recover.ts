@@ -1,0 +1,67 @@
+import { type Digest, type Files, type Home, isDigest, type JsonObject } from '#kernel';
+import { ecosystemOf } from '#ecosystems/list';
+import type { Ledger } from '#ledger';
+import { parseLock } from '#project';
+import { type Database, openDatabase, type Publication, type Store } from '#store';
+import { admitFault } from './faults.ts';
+
+export const ADMITTED_PREDICATE = 'sallyport/admitted/v1';
+export const REFUSED_PREDICATE = 'sallyport/refused/v1';
+const LOCK_LIMIT = 64 * 1024 ** 2;
+
+/** What the ledger's statement about an admission says that the database needs. */
+export interface Admission {
+  /** Key of the bundle in the database: see `bundleKey`. */
+  readonly bundle: Digest;
+  readonly lock: Digest;
+  readonly sequence: number;
+  readonly channel: string;
+  readonly sealed: string;
+}
+
+export function lookupKey(ecosystem: string, name: string): string {
+  return ecosystemOf(ecosystem)?.lookupKey(name) ?? name;
+}
+
+export function publicationOf(admission: Admission, lock: Uint8Array, ledgerIndex: number): Publication {
+  const { bundle, lock: digest, sequence, channel, sealed } = admission;
+  const { rows } = parseLock(lock, 'sallyport.lock');
+  return { bundle, lock: digest, sequence, channel, sealed, ledgerIndex, rows, lookupKey };
+}
+
+/**
+ * The database of a home, brought up to its ledger: the ledger's entry is the commit of an admission, the database only
+ * follows it. Undefined where nothing was ever admitted; nothing is written then.
+ */
+export async function recoveredDatabase(
+  files: Files,
+  home: Home,
+  ledger: Ledger,
+  store: () => Promise<Store | undefined>,
+): Promise<Database | undefined> {
+  let database = (await files.look(home.database)) === undefined ? undefined : openDatabase(home.database);
+  try {
+    for await (const { index, type, happening } of ledger.records((database?.ledgerIndexDone() ?? -1) + 1)) {
+      if (type !== ADMITTED_PREDICATE || happening === undefined) continue;
+      const admission = admissionIn(happening.predicate);
+      if (admission === undefined) continue;
+      const lock = await (await store())?.read(admission.lock, LOCK_LIMIT);
+      if (lock === undefined) {
+        throw admitFault('admit.lock-lost', { where: `ledger entry ${index}`, detail: `It was ${admission.lock}.` });
+      }
+      database ??= openDatabase(home.database);
+      database.publish(publicationOf(admission, lock, index));
+    }
+    return database;
+  } catch (error) {
+    database?.close();
+    throw error;
+  }
+}
+
+function admissionIn(predicate: JsonObject): Admission | undefined {
+  const { key, lock, sequence, channel, sealed } = predicate;
+  if (!isDigest(key) || !isDigest(lock) || typeof sequence !== 'number') return undefined;
+  if (typeof channel !== 'string' || typeof sealed !== 'string') return undefined;
+  return { bundle: key, lock, sequence, channel, sealed };
+}

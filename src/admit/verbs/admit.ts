@@ -1,0 +1,415 @@
+import { basename, resolve } from 'node:path';
+import type { z } from 'zod';
+import {
+  type Digest,
+  digestOf,
+  errorCode,
+  errorMessage,
+  type Files,
+  hexOf,
+  type Home,
+  type Implementation,
+  instantOf,
+  isFault,
+  type LockRow,
+  printable,
+  type Reason,
+  type World,
+} from '#kernel';
+import {
+  amount,
+  type BundleHead,
+  type BundleReading,
+  judgeSeal,
+  lockDifference,
+  openMedium,
+  readBundle,
+  type SealJudgement,
+  summaryOf,
+} from '#bundle';
+import { ecosystemOf } from '#ecosystems/list';
+import { type Ledger, openLog } from '#ledger';
+import { parseLock } from '#project';
+import { type Database, openDatabase, openStore, type Store } from '#store';
+import { homePath, openHome } from '#system';
+import { type EffectiveRoot, effectiveRoot, keepRoots, ledgerSigner, readRoots } from '#trust';
+import { clockFloor, isHeadAgain, judgeArrival, judgePointers, nothingInside } from '../arrival.ts';
+import { keepEvidence } from '../evidence.ts';
+import { admitFault, reason } from '../faults.ts';
+import type { admitInput, admitOutput } from '../operations.ts';
+import { Quarantine } from '../quarantine.ts';
+import { ADMITTED_PREDICATE, type Admission, lookupKey, recoveredDatabase, REFUSED_PREDICATE } from '../recover.ts';
+
+type Output = z.infer<typeof admitOutput>;
+
+/** How long a second admission waits for the first, in milliseconds. */
+const WAIT = 30 * 60 * 1000;
+/** Space that ledger, database and folders may take. */
+const SLACK = 1024 ** 2;
+
+export const admit: Implementation<z.infer<typeof admitInput>, Output> = {
+  async run(input, world) {
+    const { files, cwd, clock } = world;
+    const started = performance.now();
+    const home = await openHome(files, homePath(world, input.home === undefined ? {} : { home: input.home }));
+    const rootFile = input.root === undefined ? undefined : resolve(cwd, input.root);
+    const effective = await effectiveRoot(files, home.path, rootFile);
+    const site = (await readRoots(files, home.path)).at(-1)?.root.site ?? '';
+    const path = resolve(cwd, input.bundle);
+    // The ledger has one writer, so whoever holds it is the only one who changes this side.
+    const ledger = await openLog(files, home.ledger, await ledgerSigner(files, home.path), clock, { wait: WAIT });
+    let database: Database | undefined;
+    try {
+      const storeIfThere = async (): Promise<Store | undefined> =>
+        (await files.look(home.store)) === undefined ? undefined : openStore(files, home);
+      database = await recoveredDatabase(files, home, ledger, storeIfThere);
+      const store = await storeIfThere();
+      const side: Inside = { files, home, effective, site, ledger, database, store, path, now: clock.now(), world };
+      const { output, opened } = await admitInto(side);
+      database = opened;
+      return { ...output, figures: { ...output.figures, milliseconds: Math.round(performance.now() - started) } };
+    } catch (error) {
+      throw await asFault(error, files, home);
+    } finally {
+      database?.close();
+      await ledger.close();
+    }
+  },
+  exit: ({ verdict }) => (verdict === 'admitted' || verdict === 'already-here' ? 0 : 1),
+  show(output, style) {
+    const { verdict, reasons, bundle, trust, figures, ledger } = output;
+    const lines = [
+      verdict === 'admitted' || verdict === 'already-here' ? style.good(verdict) : style.bad(verdict),
+      ...reasons.map(
+        ({ code, where, detail }) => `  ${style.bold(code)}${where === '' ? '' : ` at ${where}`}: ${detail}`,
+      ),
+    ];
+    if (bundle !== undefined && trust !== undefined) {
+      lines.push(
+        `  ${bundle.project}, channel ${bundle.channel}, sequence ${bundle.sequence}, sealed ${bundle.sealed} at ${bundle.site}`,
+        `  by ${trust.holders.join(', ')}${trust.custody === 'one-person' ? style.warn(' (keys of one person)') : ` (${trust.custody})`}`,
+        `  ${figures.written.blobs} blobs new (${amount(figures.written.bytes)}), ${figures.reused} were here${figures.healed > 0 ? `, ${figures.healed} had rotted and are whole again` : ''}`,
+      );
+    }
+    if (output.evidence !== undefined) lines.push(`  evidence is kept in ${output.evidence}`);
+    if (reasons[0] !== undefined) lines.push(style.dim(`'sallyport explain ${reasons[0].code}' says what to do.`));
+    lines.push(
+      `  ledger: ${ledger.index === undefined ? '' : `entry ${ledger.index}, `}size ${ledger.size}, root ${ledger.root}`,
+    );
+    return lines.join('\n');
+  },
+};
+
+interface Inside {
+  readonly files: Files;
+  readonly home: Home;
+  readonly effective: EffectiveRoot;
+  readonly site: string;
+  readonly ledger: Ledger;
+  /** Undefined where nothing was ever admitted: a refusal must not make it. */
+  readonly database: Database | undefined;
+  readonly store: Store | undefined;
+  readonly path: string;
+  /** Milliseconds, read once for the whole decision. */
+  readonly now: number;
+  readonly world: World;
+}
+
+interface Judged {
+  readonly reading: BundleReading;
+  readonly judgement: SealJudgement | undefined;
+  readonly rows: readonly LockRow[];
+  readonly reused: number;
+  readonly rotten: ReadonlySet<Digest>;
+}
+
+async function admitInto(side: Inside): Promise<{ output: Output; opened: Database | undefined }> {
+  const { files, home, world } = side;
+  const quarantine = await Quarantine.open(files, home.quarantine);
+  let left = false;
+  try {
+    world.report({ type: 'step', step: 'admit', title: 'Reading the bundle into quarantine' });
+    const judged = await readInto(side, quarantine);
+    const { verdict, reasons, read } = judged.reading;
+    world.report({ type: 'end', step: 'admit', title: `Read ${amount(read)}`, ok: verdict === 'whole' });
+    if (verdict === 'refused') {
+      // First of all no unjudged byte stays on this side.
+      await quarantine.remove();
+      left = true;
+      return { output: await refuse(side, judged, reasons), opened: side.database };
+    }
+    return await commit(side, judged, quarantine);
+  } finally {
+    if (!left) await quarantine.remove().catch(() => undefined);
+  }
+}
+
+/** Reads the medium once, into quarantine, and judges all of it. Changes nothing else. */
+async function readInto(side: Inside, quarantine: Quarantine): Promise<Judged> {
+  const { files, effective, site, store, path, world } = side;
+  const inside = side.database ?? nothingInside;
+  // A clock that was set back does not make an expired root fresh again.
+  const now = Math.max(side.now, clockFloor(inside));
+  let judgement: SealJudgement | undefined;
+  let rows: readonly LockRow[] = [];
+  let reused = 0;
+  const rotten = new Set<Digest>();
+  const medium = await openMedium(files, path);
+  try {
+    const reading = await readBundle(
+      medium,
+      {
+        async head(head) {
+          judgement = judgeSeal(effective, head, now);
+          if (judgement.reasons.length > 0) return judgement.reasons;
+          const reasons = judgeArrival(head, inside, site, side.now);
+          if (reasons.length === 0) await askForSpace(side, head);
+          return reasons;
+        },
+        async lock(bytes, head) {
+          const read = rowsOf(bytes);
+          if ('code' in read) return [read];
+          rows = read;
+          const difference = lockDifference(head.index, rows);
+          if (difference !== undefined) return [difference];
+          const unknown = rows.find(({ ecosystem }) => ecosystemOf(ecosystem) === undefined);
+          if (unknown !== undefined) return [reason('admit.unknown-ecosystem', 'sallyport.lock', unknown.ecosystem)];
+          return judgePointers(head, rows, inside);
+        },
+        async begin(blob) {
+          const size = await store?.size(blob.digest);
+          if (store !== undefined && size !== undefined) {
+            // A name in the store is not evidence of what lies under it: disks rot.
+            if (size === blob.size && (await store.verify(blob.digest)) === 'whole') {
+              reused += 1;
+              return undefined;
+            }
+            rotten.add(blob.digest);
+          }
+          return quarantine.sink(blob);
+        },
+      },
+      {
+        until: 'end',
+        signal: world.signal,
+        progress: (done) => world.report({ type: 'amount', step: 'admit', done, unit: 'bytes' }),
+      },
+    );
+    return { reading, judgement, rows, reused, rotten };
+  } finally {
+    await medium.close();
+  }
+}
+
+function rowsOf(lock: Uint8Array): readonly LockRow[] | Reason {
+  try {
+    return parseLock(lock, 'sallyport.lock').rows;
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return reason('admit.lock', error.where, error.message);
+  }
+}
+
+async function askForSpace({ files, home, store }: Inside, head: BundleHead): Promise<void> {
+  let need = SLACK;
+  let largest = 0;
+  for (const { digest, size } of head.index.blobs) {
+    if ((await store?.size(digest)) === size) continue;
+    // A file takes whole blocks of its file system.
+    need += Math.ceil(size / 4096) * 4096;
+    largest = Math.max(largest, size);
+  }
+  const space = await files.space(home.path);
+  if (largest > space.largestFile) {
+    throw admitFault('admit.file-too-large', {
+      where: home.path,
+      detail: `The largest content has ${largest} bytes; a file there holds ${space.largestFile}.`,
+    });
+  }
+  if (need > space.free) {
+    throw admitFault('admit.no-space', {
+      where: home.path,
+      detail: `The contents that are not here yet need ${need} bytes; ${space.free} are free.`,
+    });
+  }
+}
+
+/**
+ * Contents first, durable and unreferenced; then the ledger's statement and entry, which is the commit; then the
+ * database, which the next start makes again from the ledger if this one does not get that far.
+ */
+async function commit(
+  side: Inside,
+  judged: Judged,
+  quarantine: Quarantine,
+): Promise<{ output: Output; opened: Database | undefined }> {
+  const { files, home, ledger, effective, world } = side;
+  const { reading, judgement, reused, rotten } = judged;
+  const { head, lock } = reading;
+  if (head === undefined || lock === undefined || judgement === undefined) throw new Error('a whole bundle has a head');
+  const { seal } = head;
+  const inside = side.database ?? nothingInside;
+  const again = isHeadAgain(head, inside);
+  const newest = inside.highest(seal.channel);
+
+  const arrived = await quarantine.finished();
+  const bytes = arrived.reduce((sum, { size }) => sum + size, 0);
+  const store = side.store ?? (await openStore(files, home));
+  const adopted: Digest[] = [];
+  try {
+    for (const { path, digest, size } of arrived) {
+      world.signal.throwIfAborted();
+      await store.adopt(path, digest, size);
+      if (!rotten.has(digest)) adopted.push(digest);
+    }
+    await store.syncAdopted();
+  } catch (error) {
+    // Nothing refers to them yet. Where removing fails too they are found and used by the next run.
+    for (const digest of adopted) await store.remove(digest).catch(() => undefined);
+    throw error;
+  }
+
+  const output = (entry: number | undefined): Output => ({
+    verdict: again ? 'already-here' : 'admitted',
+    reasons: [],
+    ledger: { size: ledger.size, root: ledger.root, ...(entry === undefined ? {} : { index: entry }) },
+    trust: {
+      custody: judgement.custody,
+      holders: [...judgement.holders],
+      root: {
+        version: judgement.root.version,
+        fingerprint: judgement.root.fingerprint,
+        pinned: effective.pinned,
+      },
+    },
+    bundle: summaryOf(seal),
+    figures: {
+      read: reading.read,
+      written: { blobs: arrived.length, bytes },
+      reused,
+      healed: rotten.size,
+      milliseconds: 0,
+    },
+  });
+  // The same content in a seal that is no newer: nothing is to be recorded, unless something had to be put right.
+  if (again && newest !== undefined && seal.sequence <= newest.sequence && arrived.length === 0) {
+    return { output: output(undefined), opened: side.database };
+  }
+
+  const admission: Admission = {
+    bundle: bundleKey(head, inside),
+    lock: seal.lock,
+    sequence: seal.sequence,
+    channel: seal.channel,
+    sealed: seal.sealed,
+  };
+  const raises = newest === undefined || seal.sequence > newest.sequence;
+  const { index } = await ledger.append({
+    predicateType: ADMITTED_PREDICATE,
+    subject: [{ name: 'index.jsonl', digest: { sha256: hexOf(seal.index) } }],
+    predicate: {
+      // Without a key nothing is published: the entry is about contents that were put right.
+      ...(raises ? { key: admission.bundle } : {}),
+      verdict: again ? 'already-here' : 'admitted',
+      lock: admission.lock,
+      channel: admission.channel,
+      sequence: admission.sequence,
+      sealed: admission.sealed,
+      project: seal.project,
+      site: seal.site,
+      destinations: [...seal.destinations],
+      seal: digestOf(head.sealEnvelope),
+      custody: judgement.custody,
+      holders: [...judgement.holders],
+      root: judgement.root.fingerprint,
+      medium: mediumName(side.path),
+      blobs: seal.blobs,
+      bytes: seal.bytes,
+      written: bytes,
+      healed: [...rotten],
+    },
+  });
+  let opened = side.database;
+  try {
+    opened ??= openDatabase(home.database);
+    if (raises) opened.publish({ ...admission, ledgerIndex: index, rows: judged.rows, lookupKey });
+    if (judgement.added.length > 0) await keepRoots(files, home.path, judgement.added);
+  } catch (error) {
+    if (side.database === undefined) opened?.close();
+    throw error;
+  }
+  return { output: output(index), opened };
+}
+
+/**
+ * What the database knows a bundle by: the digest of its index, or, where an earlier bundle with this index was
+ * followed by another one and is now sealed again with a new number, the digest of the new seal.
+ */
+function bundleKey(head: BundleHead, inside: Pick<Database, 'seen'>): Digest {
+  return inside.seen(head.seal.index) === undefined ? head.seal.index : digestOf(head.sealEnvelope);
+}
+
+async function refuse(side: Inside, judged: Judged, reasons: readonly Reason[]): Promise<Output> {
+  const { files, home, ledger } = side;
+  const { reading, judgement } = judged;
+  const { head, read } = reading;
+  const evidence = await keepEvidence(files, home, {
+    at: instantOf(side.now),
+    medium: mediumName(side.path),
+    reasons,
+    read,
+    head,
+  });
+  const { index } = await ledger.append({
+    predicateType: REFUSED_PREDICATE,
+    subject: [{ name: 'refusal.json', digest: { sha256: hexOf(evidence.digest) } }],
+    predicate: {
+      medium: mediumName(side.path),
+      index: head?.seal.index ?? '',
+      seal: head === undefined ? '' : digestOf(head.sealEnvelope),
+      read,
+      reasons: reasons.map(({ code, where, detail }) => ({ code, where, detail })),
+    },
+  });
+  return {
+    verdict: 'refused',
+    reasons: [...reasons],
+    ledger: { size: ledger.size, root: ledger.root, index },
+    ...(head === undefined || judgement === undefined || judgement.reasons.length > 0
+      ? {}
+      : {
+          bundle: summaryOf(head.seal),
+          trust: {
+            custody: judgement.custody,
+            holders: [...judgement.holders],
+            root: {
+              version: judgement.root.version,
+              fingerprint: judgement.root.fingerprint,
+              pinned: side.effective.pinned,
+            },
+          },
+        }),
+    figures: { read, written: { blobs: 0, bytes: 0 }, reused: 0, healed: 0, milliseconds: 0 },
+    evidence: evidence.folder,
+  };
+}
+
+function mediumName(path: string): string {
+  return printable(basename(path)).slice(0, 256);
+}
+
+/** System errors while a home is written become faults that say what to do; everything else is as it was. */
+async function asFault(error: unknown, files: Files, home: Home): Promise<unknown> {
+  const code = errorCode(error);
+  if (isFault(error) || !/^E[A-Z0-9]+$/.test(code)) return error;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    const space = await files.space(home.path).catch(() => undefined);
+    const detail = space === undefined ? '' : ` ${space.free} bytes are free.`;
+    return admitFault('admit.no-space', {
+      where: home.path,
+      detail: `(${errorMessage(error)})${detail}`,
+      cause: error,
+    });
+  }
+  return admitFault('admit.write', { where: home.path, detail: `(${errorMessage(error)})`, cause: error });
+}
