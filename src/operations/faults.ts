@@ -8,7 +8,8 @@ export const operationsCatalogue = {
   },
   'init.bad-site': {
     kind: 'usage',
-    title: 'The name of a site holds lower-case letters, digits, dots and hyphens, at most 64, and begins with a letter or digit.',
+    title:
+      'The name of a site holds lower-case letters, digits, dots and hyphens, at most 64, and begins with a letter or digit.',
     fix: 'Choose such a name with --site. It stands in every checkpoint of the ledger and cannot be changed later.',
   },
   'init.no-folder': {

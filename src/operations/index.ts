@@ -1,4 +1,9 @@
 import type { Operation } from '#kernel';
+import { admit } from '#admit/operations';
+import { diff, inspect, seal, verify } from '#bundle/operations';
+import { capture } from '#capture/operations';
+import { clientConfig, serve } from '#depot/operations';
+import { ledgerOperations } from '#ledger/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
 import { init } from './init.ts';
@@ -12,6 +17,15 @@ export type AnyOperation = Operation<any, any>;
 /** The typed catalogue: every verb of the product, once, in the order in which help lists them. */
 export const operations: readonly AnyOperation[] = [
   init,
+  capture,
+  seal,
+  inspect,
+  verify,
+  diff,
+  admit,
+  serve,
+  clientConfig,
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
+  ...ledgerOperations,
   explain,
 ];

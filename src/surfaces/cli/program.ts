@@ -52,7 +52,7 @@ export async function runCommandLine(
     const shape = shapeOf(operation.input);
     for (const { key, form, help } of parametersOf(operation, shape)) {
       if (form.startsWith('-')) {
-        const option = new Option(form.replace(/ ([A-Z][A-Z0-9_:|-]*)$/, ' <$1>'), help);
+        const option = new Option(form.replace(/ ([A-Z][A-Z0-9_:|-]*)(?:\.\.\.)?$/, ' <$1>'), help);
         if (isArray(shape[key])) option.argParser((value: string, previous: string[] = []) => [...previous, value]);
         command.addOption(option);
         flags.push({ key, attribute: option.attributeName() });
