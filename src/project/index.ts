@@ -10,5 +10,12 @@ export {
   rowKey,
 } from './lock.ts';
 export { nearest } from './nearest.ts';
-export { type Flow, type InputEntry, type Preparation, type Project, type ProjectRequest, type Service } from './project.ts';
+export {
+  type Flow,
+  type InputEntry,
+  type Preparation,
+  type Project,
+  type ProjectRequest,
+  type Service,
+} from './project.ts';
 export { parseProject, readProject } from './read.ts';

@@ -37,6 +37,10 @@ export interface InputEntry {
   readonly value: string | Readonly<Record<string, unknown>>;
   /** A folder or file of the project that gives the content (an OCI layout), where `from` names one. */
   readonly from?: string;
+  /** Another name for what the input gives (files). */
+  readonly name?: string;
+  /** Plain HTTP is allowed on the way to it (OCI). */
+  readonly insecure?: boolean;
   /** Names of targets that this input is for; absent means all. */
   readonly targets?: readonly string[];
   /** `sallyport.yaml:12:5`, for faults about it. */

@@ -101,6 +101,8 @@ const projectSchema = z.strictObject({
 
 const inputOptions = z.strictObject({
   from: inside.optional(),
+  name: text.optional(),
+  insecure: z.boolean().optional(),
   targets: z.array(plainName).min(1).optional(),
 });
 
@@ -286,6 +288,8 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
       ecosystem,
       value: entry,
       ...(options.from === undefined ? {} : { from: tidy(options.from) }),
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(options.insecure === undefined ? {} : { insecure: options.insecure }),
       ...(options.targets === undefined ? {} : { targets: [...new Set(options.targets)].sort(compareUtf8) }),
       where,
     };

@@ -1,0 +1,41 @@
+import { type Catalogue, faultsOf } from '#kernel';
+
+export const captureCatalogue = {
+  'capture.mismatch': {
+    title: 'What came is not what the project expects.',
+    fix: 'Do not use it. Compare the artifact with what upstream and your lockfile say; if upstream published it anew, update the lockfile on purpose, otherwise tell upstream and the mirror that gave it.',
+  },
+  'capture.input-missing': {
+    title: 'An input that sallyport.yaml names is not there.',
+    fix: 'Correct the path in sallyport.yaml, or make the file.',
+    kind: 'usage',
+  },
+  'capture.input-unreadable': {
+    title: 'An input of the project cannot be read.',
+    fix: 'See that it is a regular file or folder that you may read.',
+  },
+  'capture.ecosystem-unknown': {
+    title: 'sallyport.yaml names an ecosystem that is not known here.',
+    fix: 'Correct the first key of the input.',
+    kind: 'usage',
+  },
+  'capture.conflict': {
+    title: 'Two inputs name the same artifact and expect different bytes.',
+    fix: 'Make both inputs use the same file of it, for example by locking both anew.',
+  },
+  'capture.source-missing': {
+    title: 'An artifact could not be had from any of its sources.',
+    fix: 'See that the address is right and that it is still published; a mirror of your own may have it.',
+  },
+  'capture.no-space': {
+    title: 'There is not enough space for what is to be fetched.',
+    fix: 'Free space on the file system of the home, or use a home on a larger one (--home).',
+  },
+  'capture.frozen': {
+    title: 'sallyport.lock and the project differ, and --frozen forbids to change it.',
+    fix: "Run 'sallyport capture' without --frozen, read what changed, and commit sallyport.lock.",
+    kind: 'reason',
+  },
+} as const satisfies Catalogue;
+
+export const captureFault = faultsOf(captureCatalogue);

@@ -1,0 +1,1 @@
+export { captureCatalogue } from './faults.ts';
