@@ -68,7 +68,7 @@ export function doors(repository: Repository): string[] {
 const MACHINE =
   /^node:(?:fs|fs\/promises|net|http|http2|https|tls|dgram|dns|dns\/promises|child_process|worker_threads|sqlite|os|cluster)$/;
 /** Where a context may touch the machine: its io, and the agent that runs inside a namespace. */
-const SHELL = /^src\/(?:main\.ts$|system\/|surfaces\/)|\/(?:io|agent|testing)\/|\.test\.ts$/;
+const SHELL = /^src\/(?:main\.ts$|system\/|surfaces\/)|\/(?:io|agent|testing)\/|\/probe\.ts$|\.test\.ts$/;
 
 /** The pure core touches neither files, network, processes nor the clock. */
 export function purity(repository: Repository): string[] {
@@ -156,7 +156,7 @@ export function ecosystems(repository: Repository, listed: readonly string[]): s
 }
 
 /** Identifiers that look like addresses and are never opened. */
-const IDENTIFIERS = /^https:\/\/(?:in-toto\.io\/Statement\/v1|slsa\.dev\/provenance\/v1)\b/;
+const IDENTIFIERS = /^https:\/\/(?:in-toto\.io\/Statement\/v[\d.]+|slsa\.dev\/provenance\/v1)(?![\w/])/;
 const HERE =
   /^(?:127\.|\[::1?\]|localhost\b|0\.0\.0\.0|(?:10|192\.168|169\.254|192\.0\.2|198\.51\.100|203\.0\.113)\.|[\w.-]*\bexample\b|[\w.-]+\.(?:test|invalid|local|internal)\b|[a-z][a-z0-9-]*(?::\d+|[/'"`)\s]|$)|[$<{*%[\\(]|user|u:|name:)/;
 const REGISTRIES =
@@ -226,6 +226,11 @@ export function links(repository: Repository): string[] {
   const troubles: string[] = [];
   const folders = new Set([...repository.keys()].flatMap((path) => parents(path)));
   for (const [path, text] of repository) {
+    if (source(path)) {
+      for (const [document] of text.matchAll(/(?<![\w/])docs\/[\w./-]+\.md/g)) {
+        if (!repository.has(document)) troubles.push(`${path}: ${document} does not exist`);
+      }
+    }
     if (!path.endsWith('.md')) continue;
     for (const match of text.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)) {
       const to = posix.join(posix.dirname(path), match[1]!).replace(/\/$/, '');
@@ -247,10 +252,13 @@ export function commands(repository: Repository, verbs: ReadonlyMap<string, read
   const troubles: string[] = [];
   const always = ['--json', '--log', '--help', '--version', '-h', '-V'];
   for (const [path, text] of repository) {
-    if (!path.endsWith('.md') || path.startsWith('docs/decisions/') || path === 'CHANGELOG.md') continue;
-    const code = [...text.matchAll(/```[^\n]*\n([\s\S]*?)```|`([^`\n]+)`/g)].map((match) => match[1] ?? match[2] ?? '');
+    const faults = source(path) && path.endsWith('/faults.ts');
+    const document = path.endsWith('.md') && !path.startsWith('docs/decisions/') && path !== 'CHANGELOG.md';
+    if (!faults && !document) continue;
+    const parts = faults ? /'(sallyport [^']+)'/g : /```[^\n]*\n([\s\S]*?)```|`([^`\n]+)`/g;
+    const code = [...text.matchAll(parts)].map((match) => match[1] ?? match[2] ?? '');
     for (const line of code.join('\n').split('\n')) {
-      const match = /(?:^|[\s;&|(])(?:\.\/)?sallyport +([a-z]+)(?: +([a-z]+))?/.exec(line);
+      const match = /(?:^|[\s;&|(])(?:\.\/)?sallyport +([a-z]+(?:-[a-z]+)*)(?: +([a-z]+))?/.exec(line);
       if (match === null || match[1] === 'help') continue;
       const words = [match[1]!, match[2]].filter((word) => word !== undefined);
       const verb = [words.slice(0, 2).join(' '), words[0]!].find((name) => verbs.has(name));
