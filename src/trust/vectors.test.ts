@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readPublicKey, signatureFits } from './algorithm.ts';
+
+const data = join(import.meta.dirname, '../../../shared/data');
+const absent = existsSync(data) ? false : 'the vectors are not beside the repository';
+
+interface Group {
+  readonly publicKey?: { readonly pk: string };
+  readonly publicKeyDer?: string;
+  readonly publicKeySpki?: string;
+  readonly tests: readonly {
+    tcId: number;
+    comment: string;
+    msg: string;
+    sig: string;
+    ctx?: string;
+    result: string;
+    flags: string[];
+  }[];
+}
+
+const hex = (text: string): Buffer => Buffer.from(text, 'hex');
+
+/** SubjectPublicKeyInfo of ML-DSA-65 and 87 (RFC 9881) before the key's bytes. */
+const MLDSA_SPKI: Readonly<Record<string, { size: number; prefix: string }>> = {
+  'mldsa_65_verify_test.json': { size: 1952, prefix: '308207b2300b0609608648016503040312038207a100' },
+  'mldsa_87_verify_test.json': { size: 2592, prefix: '30820a32300b060960864801650304031303820a2100' },
+};
+
+/** ECDSA, Ed25519 and ML-DSA vectors through the entry point that judges every envelope. */
+for (const file of [
+  'ed25519_test.json',
+  'ecdsa_secp256r1_sha256_test.json',
+  'ecdsa_secp384r1_sha384_test.json',
+  'mldsa_65_verify_test.json',
+  'mldsa_87_verify_test.json',
+]) {
+  test(`Wycheproof ${file}`, { skip: absent }, () => {
+    const { testGroups } = JSON.parse(readFileSync(join(data, 'wycheproof', file), 'utf8')) as { testGroups: Group[] };
+    const wrong: string[] = [];
+    let cases = 0;
+    let accepted = 0;
+    for (const group of testGroups) {
+      const key = readPublicKey(spkiOf(group, file).toString('base64'));
+      for (const { tcId, comment, msg, sig, ctx, result } of group.tests) {
+        // Our envelopes have no context string, so a vector with one cannot be valid here.
+        const due = result === 'valid' && (ctx ?? '') === '';
+        const fits = key !== undefined && signatureFits(key, hex(msg), hex(sig));
+        cases += 1;
+        if (fits) accepted += 1;
+        if (fits !== due && !(result === 'acceptable' && !fits))
+          wrong.push(`${tcId} ${comment}: ${fits ? 'fits' : 'does not fit'}`);
+      }
+    }
+    assert.deepEqual(wrong, []);
+    assert.ok(cases > 50 && accepted > 5, `${cases} cases, ${accepted} fit`);
+  });
+}
+
+function spkiOf(group: Group, file: string): Buffer {
+  const der = group.publicKeyDer ?? group.publicKeySpki;
+  if (der !== undefined) return hex(der);
+  const raw = hex((group as unknown as { publicKey: string }).publicKey);
+  return Buffer.concat([hex(MLDSA_SPKI[file]?.prefix ?? ''), raw]);
+}
+
+test('CCTV Ed25519: no key of small order, no second encoding', { skip: absent }, () => {
+  const vectors = JSON.parse(readFileSync(join(data, 'cctv-ed25519/ed25519vectors.json'), 'utf8')) as {
+    number: number;
+    key: string;
+    sig: string;
+    msg: string;
+    flags: string[] | null;
+  }[];
+  const wrong: string[] = [];
+  let refused = 0;
+  for (const { number, key: raw, sig, msg, flags } of vectors) {
+    const spki = Buffer.concat([hex('302a300506032b6570032100'), hex(raw)]);
+    const key = readPublicKey(spki.toString('base64'));
+    const bad = (flags ?? []).some((flag) => flag === 'low_order_A' || flag === 'non_canonical_A');
+    if (bad !== (key === undefined)) wrong.push(`${number}: key ${key === undefined ? 'refused' : 'taken'}`);
+    if (bad) refused += 1;
+    // OpenSSL compares the encoding of R, so a second encoding of R never fits.
+    if (
+      key !== undefined &&
+      (flags ?? []).includes('non_canonical_R') &&
+      signatureFits(key, Buffer.from(msg), hex(sig))
+    ) {
+      wrong.push(`${number}: fits with a second encoding of R`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(refused > 100, `${refused} refused`);
+});
