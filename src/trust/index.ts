@@ -23,6 +23,7 @@ export {
   encodeRoot,
   fingerprintOf,
   isSite,
+  isSite,
   type Holder,
   type Judged,
   readRoot,
