@@ -10,6 +10,10 @@ export const captureCatalogue = {
     fix: 'Correct the path in sallyport.yaml, or make the file.',
     kind: 'usage',
   },
+  'capture.prepare-failed': {
+    title: "A command of 'prepare' in sallyport.yaml did not make its input.",
+    fix: 'Run the command by hand in the folder of sallyport.yaml, put right what it complains about, and capture again.',
+  },
   'capture.input-unreadable': {
     title: 'An input of the project cannot be read.',
     fix: 'See that it is a regular file or folder that you may read.',

@@ -21,6 +21,7 @@ import { homePath, makeFolderDurably, openHome, openNetwork, readIfThere, writeD
 import { gatherInputs } from '../inputs.ts';
 import { checkStored, fetchAll, inLanes } from '../io/fetch.ts';
 import { openJournal } from '../io/journal.ts';
+import { prepareInputs } from '../io/prepare.ts';
 import { openOutside } from '../io/upstream.ts';
 import type { CaptureInput, CaptureOutput } from '../operations.ts';
 import { changesOf, inputKey, type Job, jobsOf, mergeRows, planCapture } from '../plan.ts';
@@ -34,6 +35,7 @@ export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
     const lockPath = join(dirname(path), 'sallyport.lock');
     const bytes = await readIfThere(world.files, lockPath, LOCK_LIMITS.bytes);
     const lock = bytes === undefined ? undefined : parseMergedLock(bytes, lockPath);
+    if (input.frozen !== true) await prepareInputs(world, project);
     const { inputs, rows } = await gatherInputs(
       world.files,
       project,
