@@ -23,7 +23,6 @@ export {
   encodeRoot,
   fingerprintOf,
   isSite,
-  isSite,
   type Holder,
   type Judged,
   readRoot,
