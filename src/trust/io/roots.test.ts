@@ -49,7 +49,7 @@ async function nextRoot(side: Side, over: Partial<RootDraft> = {}): Promise<Uint
   return signEnvelope(ROOT_PAYLOAD_TYPE, encodeRoot(draft), await sealersOf(nodeFiles, home));
 }
 
-test('pinning once: an entry in the ledger, the chain in trust/, the own root in trust/own/', async (t) => {
+test('PIN-1, PIN-4: pinning once: an entry in the ledger, the chain in trust/, the own root in trust/own/', async (t) => {
   const { outside, inside, home } = await twoSides(t);
   const ledger = memoryAppender();
   const pinning = await pin(home, outside, ledger);
@@ -64,7 +64,7 @@ test('pinning once: an entry in the ledger, the chain in trust/, the own root in
   assert.equal((await sealersOf(nodeFiles, home)).length, 1, 'the side still seals with its own key');
 });
 
-test('the same root again is fine, another one is refused, and neither writes to the ledger', async (t) => {
+test('PIN-1: the same root again is fine, another one is refused, and neither writes to the ledger', async (t) => {
   const { outside, inside, home } = await twoSides(t);
   await pin(home, outside);
   const ledger = memoryAppender();
@@ -76,7 +76,7 @@ test('the same root again is fine, another one is refused, and neither writes to
   assert.equal(ledger.happenings.length, 0);
 });
 
-test('a fingerprint that differs, an expired root, a rehearsal’s root pin nothing', async (t) => {
+test('PIN-1: a fingerprint that differs, an expired root, a rehearsal’s root pin nothing', async (t) => {
   const { folder, outside, home } = await twoSides(t);
   const ledger = memoryAppender();
   const differs = await pin(home, { ...outside, fingerprint: '0'.repeat(64) }, ledger);
@@ -102,7 +102,7 @@ test('no file, no root: a Fault that says so', async (t) => {
   await assert.rejects(pin(home, { ...outside, rootPath: folder }), code('trust.not-a-root'));
 });
 
-test('--root on a pinned side must lie on its chain', async (t) => {
+test('PIN-3: --root on a pinned side must lie on its chain', async (t) => {
   const { folder, outside, inside, home } = await twoSides(t);
   await pin(home, outside);
   assert.equal((await effectiveRoot(nodeFiles, home, outside.rootPath)).refusal, undefined);
@@ -119,7 +119,7 @@ test('--root on a pinned side must lie on its chain', async (t) => {
   assert.equal((await effectiveRoot(nodeFiles, home, second)).refusal?.code, 'trust.foreign-root', 'a gap');
 });
 
-test('newer roots that arrived are kept, and older ones then lie on the chain', async (t) => {
+test('PIN-3: newer roots that arrived are kept, and older ones then lie on the chain', async (t) => {
   const { outside, home } = await twoSides(t);
   const second = await nextRoot(outside);
   await keepRoots(nodeFiles, home, [second]);
@@ -141,7 +141,7 @@ test('newer roots that arrived are kept, and older ones then lie on the chain', 
   );
 });
 
-test('a damaged pin is a Fault, never an unpinned side', async (t) => {
+test('PIN-5: a damaged pin is a Fault, never an unpinned side', async (t) => {
   const { outside, home } = await twoSides(t);
   await pin(home, outside);
   for (const text of ['', '{}', '{"root":"!!"}', '{"root":"AAAA"}']) {
@@ -151,7 +151,7 @@ test('a damaged pin is a Fault, never an unpinned side', async (t) => {
   }
 });
 
-test('cut short at every touch of the disk, the side is pinned or not, and a second run pins it', async (t) => {
+test('PIN-4: cut short at every touch of the disk, the side is pinned or not, and a second run pins it', async (t) => {
   const quick = unflushed(nodeFiles);
   const { folder, outside, inside, home } = await twoSides(t);
   await cp(home, `${folder}/count`, { recursive: true });

@@ -100,7 +100,7 @@ test('cut short at every touch of the disk, a second run ends it', async (t) => 
   }
 });
 
-test('what a side seals, another one verifies by the root that it was given', async (t) => {
+test('PIN-2: what a side seals, another one verifies by the root that it was given', async (t) => {
   const folder = await temporaryFolder(t);
   const outside = await createSide(nodeFiles, `${folder}/outside`, options);
   await createSide(nodeFiles, `${folder}/inside`, { ...options, site: 'inside' });
@@ -121,7 +121,7 @@ test('what a side seals, another one verifies by the root that it was given', as
   assert.equal(verifyEnvelope(own.root, 'sealer', 'application/x', bytes, judge).reasons[0]?.code, 'trust.foreign-key');
 });
 
-test('a rehearsal’s root is refused by a real side, and taken by a rehearsal', async (t) => {
+test('VER-9: a rehearsal’s root is refused by a real side, and taken by a rehearsal', async (t) => {
   const folder = await temporaryFolder(t);
   const play = await createSide(nodeFiles, `${folder}/play`, { ...options, purpose: 'rehearsal' });
   await createSide(nodeFiles, `${folder}/real`, options);
