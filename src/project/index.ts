@@ -19,3 +19,4 @@ export {
   type Service,
 } from './project.ts';
 export { parseProject, readProject } from './read.ts';
+export { type Draft, draftProject } from './io/draft.ts';
