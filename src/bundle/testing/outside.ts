@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { type ArtifactRow, type Digest, digestOf, type Files, type LockRow, type World } from '#kernel';
+import { type ArtifactRow, type Digest, type Files, type LockRow, type World } from '#kernel';
 import { testWorld } from '#kernel/testing';
 import { nodeFiles } from '#system';
 import { createSide } from '#trust';
@@ -116,9 +116,4 @@ function fileRow(name: string, digest: Digest, size: number): ArtifactRow {
     inputs: ['files'],
     facts: {},
   };
-}
-
-/** The digest of a file's content, for tests that look for it. */
-export function digestIn(some: Some, name: string): Digest {
-  return digestOf(some[name] ?? new Uint8Array());
 }
