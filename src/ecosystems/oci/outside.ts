@@ -6,6 +6,7 @@ import {
   checkContent,
   type Descriptor,
   isImageConfig,
+  MANIFEST_TYPES,
   type Manifest,
   parseManifest,
   type Platform,
@@ -368,7 +369,7 @@ function platformOf(bytes: Uint8Array, where: string): Platform {
 /** What the descriptor and what the sender call a manifest must be the same (CVE-2021-41190). */
 function agree(given: Given, descriptor: Descriptor, where: string): Given {
   const said = given.media.split(';')[0]?.trim() ?? '';
-  if (said !== '' && said.includes('manifest') && said !== descriptor.mediaType) {
+  if (MANIFEST_TYPES.includes(said) && said !== descriptor.mediaType) {
     throw ociFault('oci.manifest-ambiguous', {
       where,
       detail: `${descriptor.digest} is named as ${printable(descriptor.mediaType)} and came as ${printable(said)}.`,

@@ -14,17 +14,22 @@ export interface Reference {
 }
 
 /**
- * Hosts that are one registry under several names. `endpoint` is where its protocol is spoken, which for the first is
- * not the name that everybody writes.
+ * Hosts that are one registry under several names. `endpoint` is where its protocol is spoken, which is not the name
+ * that everybody writes; `login` is the name under which Docker stores its credentials.
  */
-const CANONICAL: readonly { readonly name: string; readonly aliases: readonly string[]; readonly endpoint: string }[] =
-  [
-    {
-      name: 'docker.io',
-      aliases: ['index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'],
-      endpoint: 'registry-1.docker.io',
-    },
-  ];
+const CANONICAL: readonly {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly endpoint: string;
+  readonly login: string;
+}[] = [
+  {
+    name: 'docker.io',
+    aliases: ['index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'],
+    endpoint: 'registry-1.docker.io',
+    login: 'index.docker.io',
+  },
+];
 
 const HOST =
   /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/;
@@ -73,6 +78,11 @@ export function canonicalName(authority: string, name: string): string {
 /** The host at which an authority's protocol is spoken. */
 export function endpointOf(authority: string): string {
   return CANONICAL.find((one) => one.name === authority)?.endpoint ?? authority;
+}
+
+/** The host under which clients store credentials for an authority. */
+export function loginOf(authority: string): string {
+  return CANONICAL.find((one) => one.name === authority)?.login ?? authority;
 }
 
 export function isRepository(name: string): boolean {

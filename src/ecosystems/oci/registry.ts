@@ -2,7 +2,7 @@ import type { Source, Upstream, UpstreamAnswer } from '#ecosystems';
 import { isObject, printable } from '#kernel';
 import { ociFault } from './faults.ts';
 import { checkContent, type Descriptor, MANIFEST_LIMIT, MANIFEST_TYPES, OCI_INDEX, parseManifest } from './manifest.ts';
-import { endpointOf, formatReference, type Reference } from './reference.ts';
+import { endpointOf, formatReference, loginOf, type Reference } from './reference.ts';
 
 /** A manifest as it came: bytes, and what its sender called them. */
 export interface Given {
@@ -43,7 +43,7 @@ export function registrySource(upstream: Upstream, reference: Reference, insecur
       );
     let answer = await ask();
     if (answer.status === 401) {
-      authorization = await authorize(upstream, answer, host, reference);
+      authorization = await authorize(upstream, answer, reference);
       answer = await ask();
     }
     if (answer.status === 401 || answer.status === 403) {
@@ -131,12 +131,7 @@ function nextPage(link: string | undefined, from: string): string | undefined {
  * Answers a challenge (distribution token specification; RFC 7617). Basic needs nothing here: the way out sends stored
  * credentials by itself, so a challenge after that means that there are none or that they are refused.
  */
-async function authorize(
-  upstream: Upstream,
-  answer: UpstreamAnswer,
-  host: string,
-  reference: Reference,
-): Promise<string> {
+async function authorize(upstream: Upstream, answer: UpstreamAnswer, reference: Reference): Promise<string> {
   const label = formatReference(reference);
   const challenge = answer.headers['www-authenticate'] ?? '';
   const bearer = parseChallenge(challenge);
@@ -151,7 +146,10 @@ async function authorize(
   }
   if (service !== undefined) url.searchParams.set('service', service);
   url.searchParams.set('scope', scope ?? `repository:${reference.name}:pull`);
-  const token = await upstream.getBytes({ client: 'oci', url: url.href, credentialsOf: host }, TOKEN_LIMIT);
+  const token = await upstream.getBytes(
+    { client: 'oci', url: url.href, credentialsOf: loginOf(reference.authority) },
+    TOKEN_LIMIT,
+  );
   if (token.status === 429) throw ociFault('oci.rate-limited', { where: label, detail: said(token) });
   if (token.status !== 200) throw ociFault('oci.access-denied', { where: label, detail: said(token) });
   const value = tokenOf(token.bytes);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -86,15 +86,20 @@ export class Layout {
     });
   }
 
+  /** The files of the layout by path below `folder`. */
+  files(folder: string): Readonly<Record<string, Uint8Array>> {
+    const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: this.manifests };
+    return {
+      [`${folder}/oci-layout`]: Buffer.from('{"imageLayoutVersion":"1.0.0"}'),
+      [`${folder}/index.json`]: Buffer.from(JSON.stringify(index)),
+      ...Object.fromEntries(
+        [...this.blobs].map(([digest, bytes]) => [`${folder}/blobs/${digest.replace(':', '/')}`, bytes]),
+      ),
+    };
+  }
+
   async write(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-    await writeFile(
-      join(folder, 'index.json'),
-      JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: this.manifests }),
-    );
-    for (const [digest, bytes] of this.blobs) {
-      const path = join(folder, 'blobs', digest.replace(':', '/'));
+    for (const [path, bytes] of Object.entries(this.files(folder))) {
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, bytes);
     }
