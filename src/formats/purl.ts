@@ -60,7 +60,7 @@ function normalise(type: string, parts: PurlParts): { namespace: string; name: s
 
 /** Ecosystems whose purl type has another name. */
 const TYPES: Readonly<Record<string, string>> = { files: 'generic', go: 'golang', apt: 'deb' };
-/** Default registries need no qualifier in a purl; the client's authority is kept for everything else. */
+/** What parts namespace and name in upstream's own spelling. */
 const SEPARATORS: Readonly<Record<string, string>> = { npm: '/', go: '/', maven: ':' };
 
 /**

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readPublicKey, signatureFits } from './algorithm.ts';
+import { decodeEnvelope, isProblem, pae } from '#formats';
+import { publicKeyOf, readPublicKey, signatureFits } from './algorithm.ts';
 
 const data = join(import.meta.dirname, '../../../shared/data');
 const absent = existsSync(data) ? false : 'the vectors are not beside the repository';
@@ -95,3 +97,27 @@ test('CCTV Ed25519: no key of small order, no second encoding', { skip: absent }
   assert.deepEqual(wrong, []);
   assert.ok(refused > 100, `${refused} refused`);
 });
+
+interface SigstoreBundle {
+  readonly verificationMaterial: { readonly certificate?: { readonly rawBytes: string } };
+  readonly dsseEnvelope?: object;
+}
+
+/** Envelopes that other programs wrote, judged by the key of their certificate alone. */
+for (const [name, due] of [
+  ['rekor2-dsse-happy-path', true],
+  ['dsse-invalid-sig_fail', false],
+] as const) {
+  test(`an envelope of sigstore: ${name}`, { skip: absent }, () => {
+    const path = join(data, 'sigstore-bundles', name, 'bundle.sigstore.json');
+    const { verificationMaterial, dsseEnvelope } = JSON.parse(readFileSync(path, 'utf8')) as SigstoreBundle;
+    const envelope = decodeEnvelope(Buffer.from(JSON.stringify(dsseEnvelope)));
+    assert.ok(!isProblem(envelope));
+    const certificate = new X509Certificate(Buffer.from(verificationMaterial.certificate?.rawBytes ?? '', 'base64'));
+    const key = publicKeyOf(certificate.publicKey);
+    assert.equal(key?.algorithm, 'ecdsa-p256');
+    const message = pae(envelope.payloadType, envelope.payload);
+    const fits = envelope.signatures.map(({ sig }) => key !== undefined && signatureFits(key, message, sig));
+    assert.deepEqual(fits, [due]);
+  });
+}

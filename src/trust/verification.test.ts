@@ -173,3 +173,45 @@ test('signEnvelope gives the same bytes whatever the order of signers, one signa
   );
   assert.throws(() => signEnvelope(TYPE, payload, []), TypeError);
 });
+
+test('VER-3 to VER-6: any root and any set of signers, beside a plain count', () => {
+  const pool = Array.from({ length: 8 }, () => testKey());
+  const at = (index: number): (typeof pool)[number] => pool[index] ?? assert.fail();
+  const cases = fc.record({
+    /** Holder n has keys 2n and 2n + 1; the bits say which of them the role sealer requires. */
+    required: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 4 }),
+    signing: fc.uniqueArray(fc.nat(7), { minLength: 1, maxLength: 8 }),
+    anonymous: fc.boolean(),
+    ask: fc.integer({ min: 1, max: 4 }),
+  });
+  fc.assert(
+    fc.property(cases, ({ required, signing, anonymous, ask }) => {
+      const sealers = required.flatMap((bits, n) => (bits === 0 ? [] : [`h${n}`]));
+      fc.pre(sealers.length >= ask);
+      const keysOf = (n: number): number[] =>
+        [0, 1].filter((bit) => ((required[n] ?? 0) >> bit) % 2 === 1).map((bit) => 2 * n + bit);
+      const any: RootDraft = {
+        ...draft,
+        holders: required.map((bits, n) => ({
+          name: `h${n}`,
+          keys: [at(2 * n), at(2 * n + 1)],
+          require: {
+            root: [at(2 * n).keyid],
+            ...(bits === 0 ? {} : { sealer: keysOf(n).map((index) => at(index).keyid) }),
+          },
+        })),
+        roles: { root: required.map((_, n) => `h${n}`), sealer: sealers },
+        thresholds: { root: 1, sealer: ask },
+      };
+      const root = mustRead(signedRoot(any, [at(0).signer('h0')]));
+      const counted = required.filter(
+        (bits, n) => bits !== 0 && keysOf(n).every((index) => signing.includes(index)),
+      ).length;
+      const bytes = signed(signing.map((index) => by(at(index), anonymous ? '' : at(index).keyid)));
+      const { verdict, holders } = verifyEnvelope(root, 'sealer', TYPE, bytes, options);
+      assert.equal(verdict, counted >= ask ? 'verified' : 'unverified');
+      if (verdict === 'verified') assert.equal(holders.length, counted);
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -11,7 +11,8 @@ import { mustRead, signedRoot, testDraft, testKey, unflushed } from '../testing/
 import { readRoot } from '../root.ts';
 import { signEnvelope } from '../signing.ts';
 import { verifyEnvelope } from '../verification.ts';
-import { ledgerSigner, sealersOf } from './keys.ts';
+import { algorithms } from '../algorithm.ts';
+import { ledgerSigner, parsePrivateKey, sealersOf, signerOf } from './keys.ts';
 import { effectiveRoot, isRehearsalHome, ownRoot, readRoots } from './roots.ts';
 import { createSide } from './side.ts';
 
@@ -235,4 +236,17 @@ test('files in trust/ that are no root or do not follow one another', async (t) 
   await writeFile(two, stranger);
   await assert.rejects(readRoots(nodeFiles, home), code('trust.chain-broken'));
   assert.equal(readRoot(stranger).ok, true);
+});
+
+test('a private key of every algorithm signs what its public key verifies', () => {
+  for (const algorithm of algorithms) {
+    const made = testKey(algorithm);
+    const key = parsePrivateKey(made.private.export({ format: 'pem', type: 'pkcs8' }).toString(), 'test');
+    assert.equal(key.keyid, made.keyid);
+    const signer = signerOf(key, 'One');
+    const root = mustRead(signedRoot(testDraft({ One: { key, roles: ['root', 'sealer'] } }), [signer]));
+    const bytes = signEnvelope('application/x', Buffer.from('x'), [signer]);
+    const judge = { now: clock.now(), expectRehearsal: false };
+    assert.equal(verifyEnvelope(root, 'sealer', 'application/x', bytes, judge).verdict, 'verified', algorithm);
+  }
 });

@@ -37,7 +37,7 @@ export function pinVerb(openAppender: OpenAppender): Implementation<PinInput, Pi
         lines.push(`  ${style.bold(code)}${where === '' ? '' : ` ${where}`}: ${detail}`);
       }
       if (custody !== 'shared') lines.push(`  ${style.warn(CUSTODY[custody])}`);
-      return `${lines.join('\n')}\n`;
+      return lines.join('\n');
     },
   };
 }

@@ -52,7 +52,7 @@ export const showVerb: Implementation<ShowInput, ShowOutput> = {
       lines.push(`own root    ${own.path}`, `            version ${own.version}, fingerprint ${own.fingerprint}`);
     }
     lines.push(`ledger      ${output.ledger.vkey}`);
-    return `${lines.join('\n')}\n`;
+    return lines.join('\n');
   },
 };
 
