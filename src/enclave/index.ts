@@ -9,3 +9,5 @@ export {
 } from './io/enclave.ts';
 export { type EnclaveFlow } from './network.ts';
 export { type ImageRoot, unpackImage } from './io/image.ts';
+export { probeFrom } from './io/probe.ts';
+export { type Probe, type ProbeAnswer } from './probe-types.ts';

@@ -1,0 +1,2 @@
+export { rehearseCatalogue } from './faults.ts';
+export { type Report, reportShape } from './report.ts';

@@ -1,0 +1,292 @@
+import { createPublicKey } from 'node:crypto';
+import { copyFile, constants, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkLines } from '#bundle';
+import { type Digest, digestOf, isDigest, type World } from '#kernel';
+import { type Lock, parseLock, type Project, readProject } from '#project';
+import { lastWords, runProcess } from '#system';
+import type { Refusal } from '../report.ts';
+import { StepFailure, type Story } from '../story.ts';
+import type { Place } from './place.ts';
+import { at, entryAt, mustRun, numberAt, runProduct, textAt } from './product.ts';
+
+/** What has crossed, for the enclave and the report. */
+export interface Crossed {
+  readonly project: Project;
+  readonly lock: Lock;
+  readonly lockDigest: string;
+  readonly bundle: { readonly path: string; readonly size: number; readonly index: string; readonly sequence: number };
+  readonly check: readonly string[];
+}
+
+/** From the project's folder to the admitted bundle, each step a command of the product. Undefined where one failed. */
+export async function cross(world: World, place: Place, story: Story): Promise<Crossed | undefined> {
+  const { folder } = place;
+  const file = join(folder, 'sallyport.yaml');
+  const homes = ['--purpose', 'rehearsal'];
+
+  const outside = await story.step('init-outside', 'The outside has a home, keys and a root', 'outside', async () => {
+    const said = await mustRun(world, ['init', folder, '--home', place.outside, '--site', 'outside', ...homes], folder);
+    const fingerprint = textAt(said.output, 'root', 'fingerprint');
+    return {
+      value: { root: textAt(said.output, 'root', 'path'), fingerprint },
+      detail: `root ${fingerprint.slice(0, 16)}…, keys for rehearsals only`,
+      command: said.command,
+    };
+  });
+  if (outside === undefined) return undefined;
+  const project = await story.step('project', 'sallyport.yaml can be read', 'outside', async () => {
+    const value = await readProject(world.files, file);
+    const { inputs, services, flows, requests } = value;
+    const detail = `${inputs.length} inputs, ${services.length} services, ${flows.length} flows, ${requests.length} requests`;
+    if (inputs.length === 0) throw new StepFailure('It names no input: there is nothing to carry.');
+    return { value, detail };
+  });
+  if (project === undefined) return undefined;
+  const inside = await story.step('init-inside', 'The inside has a home of its own', 'inside', async () => {
+    const site = project.destinations[0] ?? 'inside';
+    const said = await mustRun(world, ['init', folder, '--home', place.inside, '--site', site, ...homes], folder);
+    return { value: true, detail: `site ${textAt(said.output, 'site')}`, command: said.command };
+  });
+  if (inside === undefined) return undefined;
+
+  for (const { run, makes } of project.prepare) {
+    if ((await world.files.look(join(folder, makes))) !== undefined) continue;
+    const made = await story.step(`prepare-${makes}`, `Making ${makes}`, 'outside', async () => {
+      const [program = '', ...args] = run;
+      const ended = await runProcess(program, args, { cwd: folder, env: whole(world.env), signal: world.signal });
+      if (ended.code !== 0) throw new StepFailure(`${run.join(' ')} ended with ${ended.code}: ${lastWords(ended)}`);
+      return { value: true, detail: '', command: run.join(' ') };
+    });
+    if (made === undefined) return undefined;
+  }
+
+  const captured = await story.step(
+    'capture',
+    'Everything it needs is captured, and each byte checked',
+    'outside',
+    async () => {
+      const said = await mustRun(world, ['capture', '-f', file, '--home', place.outside], folder);
+      const { output } = said;
+      const path = textAt(output, 'lock', 'path') || join(folder, 'sallyport.lock');
+      const bytes = await readFile(path);
+      const lock = parseLock(bytes, path);
+      const fetched = numberAt(output, 'fetched', 'count');
+      return {
+        value: { lock, digest: digestOf(bytes) },
+        detail: `${numberAt(output, 'artifacts')} artifacts, ${numberAt(output, 'documents')} documents; ${fetched} fetched, the rest was here`,
+        bytes: numberAt(output, 'fetched', 'bytes'),
+        digest: digestOf(bytes),
+        command: said.command,
+        ...entryAt(output),
+      };
+    },
+  );
+  if (captured === undefined) return undefined;
+
+  const bundle = await sealed(world, place, story, project, captured.digest);
+  if (bundle === undefined) return undefined;
+
+  const pinned = await story.step(
+    'pin',
+    'The inside pins the outside’s root, by its fingerprint',
+    'inside',
+    async () => {
+      const args = ['trust', 'pin', outside.root, '--fingerprint', outside.fingerprint, '--home', place.inside];
+      const said = await mustRun(world, args, folder);
+      return { value: true, detail: textAt(said.output, 'verdict'), command: said.command, ...entryAt(said.output) };
+    },
+  );
+  if (pinned === undefined) return undefined;
+  const admitted = await story.step('admit', 'The inside admits the bundle', 'inside', async () => {
+    const said = await mustRun(world, ['admit', bundle.path, '--home', place.inside], folder);
+    return {
+      value: true,
+      detail: textAt(said.output, 'verdict'),
+      bytes: bundle.size,
+      digest: bundle.index,
+      command: said.command,
+      ...entryAt(said.output),
+    };
+  });
+  if (admitted === undefined) return undefined;
+
+  const key = join(place.media, 'sealer.pem');
+  const secret = await readFile(join(place.outside, 'keys', 'sealer.key'));
+  await writeFile(key, createPublicKey(secret).export({ type: 'spki', format: 'pem' }));
+  const check = checkLines(bundle.path, key, { index: bundle.index as Digest });
+  return { project, lock: captured.lock, lockDigest: captured.digest, bundle, check };
+}
+
+/** The bundle of this lock: the one that is here, or a new one. Both it and an earlier one are needed. */
+async function sealed(
+  world: World,
+  place: Place,
+  story: Story,
+  project: Project,
+  lockDigest: string,
+): Promise<Crossed['bundle'] | undefined> {
+  const path = join(place.media, 'bundle.sallyport');
+  const earlier = earlierBundle(place);
+  const file = join(place.folder, 'sallyport.yaml');
+  const look = async (bundle: string) => {
+    if ((await world.files.look(bundle)) === undefined) return undefined;
+    const said = await runProduct(world, ['inspect', bundle], place.folder);
+    return said.code === 0 ? said : undefined;
+  };
+  const before = await look(earlier);
+  const here = await look(path);
+  const usable =
+    here !== undefined &&
+    before !== undefined &&
+    textAt(here.output, 'bundle', 'lock') === lockDigest &&
+    textAt(before.output, 'bundle', 'channel') === project.channel &&
+    numberAt(before.output, 'bundle', 'sequence') < numberAt(here.output, 'bundle', 'sequence');
+  if (!usable) {
+    const made = await story.step(
+      'earlier',
+      'An earlier delivery of the same channel, to be refused later',
+      'outside',
+      async () => {
+        if (before !== undefined && textAt(before.output, 'bundle', 'channel') === project.channel) {
+          return { value: true, detail: 'was here', command: before.command };
+        }
+        await writeEarlier(place, project);
+        const yaml = join(place.earlier, 'sallyport.yaml');
+        await mustRun(world, ['capture', '-f', yaml, '--home', place.outside], place.earlier);
+        const said = await mustRun(world, ['seal', '-o', earlier, '-f', yaml, '--home', place.outside], place.earlier);
+        return {
+          value: true,
+          detail: `sequence ${numberAt(said.output, 'bundle', 'sequence')}`,
+          bytes: numberAt(said.output, 'size'),
+          digest: textAt(said.output, 'bundle', 'index'),
+          command: said.command,
+          ...entryAt(said.output),
+        };
+      },
+    );
+    if (made === undefined) return undefined;
+  }
+  return story.step('seal', 'The lock and all it names are sealed into one signed bundle', 'outside', async () => {
+    if (!usable) {
+      const said = await mustRun(world, ['seal', '-o', path, '-f', file, '--home', place.outside], place.folder);
+      const value = {
+        path,
+        size: numberAt(said.output, 'size'),
+        index: textAt(said.output, 'bundle', 'index'),
+        sequence: numberAt(said.output, 'bundle', 'sequence'),
+      };
+      const detail = `sequence ${value.sequence}, ${numberAt(said.output, 'bundle', 'blobs')} blobs`;
+      return { value, detail, bytes: value.size, digest: value.index, command: said.command, ...entryAt(said.output) };
+    }
+    const value = {
+      path,
+      size: (await stat(path)).size,
+      index: textAt(here.output, 'bundle', 'index'),
+      sequence: numberAt(here.output, 'bundle', 'sequence'),
+    };
+    const detail = `the lock has not changed, so the bundle of sequence ${value.sequence} is used again`;
+    return { value, detail, bytes: value.size, digest: value.index, command: here.command };
+  });
+}
+
+function earlierBundle(place: Place): string {
+  return join(place.media, 'earlier.sallyport');
+}
+
+/** A project of one line of text: what matters is its channel and that it is older. */
+async function writeEarlier(place: Place, project: Project): Promise<void> {
+  await rm(place.earlier, { recursive: true, force: true });
+  await mkdir(place.earlier, { mode: 0o700 });
+  await writeFile(join(place.earlier, 'note.txt'), `An earlier delivery of ${project.name}.\n`);
+  // JSON is YAML too, and no name in it needs thought about quoting.
+  const document = {
+    sallyport: '1.0',
+    name: project.name,
+    channel: project.channel,
+    ...(project.destinations.length === 0 ? {} : { destinations: project.destinations }),
+    targets: Object.fromEntries(project.targets.map(({ name, os, arch }) => [name, { os, arch }])),
+    inputs: [{ files: 'note.txt' }],
+  };
+  await writeFile(join(place.earlier, 'sallyport.yaml'), `${JSON.stringify(document, null, 2)}\n`);
+}
+
+/** Ledger of a side, verified whole. */
+export async function verifyLedgers(world: World, place: Place, story: Story): Promise<void> {
+  for (const side of ['outside', 'inside'] as const) {
+    await story.step(`ledger-${side}`, `The ledger ${side} is whole`, side, async () => {
+      const said = await mustRun(world, ['ledger', 'verify', join(place[side], 'ledger')], place.folder);
+      return { value: true, detail: `${numberAt(said.output, 'size')} entries`, command: said.command };
+    });
+  }
+}
+
+/** Largest bundle of which a damaged copy is made; beyond it the small earlier one is damaged. */
+const COPY_LIMIT = 512 * 1024 * 1024;
+
+/** Three bundles that must not pass, each given to the real `admit`. */
+export async function refuse(world: World, place: Place, story: Story, crossed: Crossed): Promise<Refusal[]> {
+  const refusals: Refusal[] = [];
+  const earlier = earlierBundle(place);
+  const attempt = async (what: string, id: string, bundle: () => Promise<string>): Promise<void> => {
+    await story.step(id, `Refused: ${what}`, 'inside', async () => {
+      const path = await bundle();
+      const said = await runProduct(world, ['admit', path, '--home', place.inside], place.folder);
+      const reasons = Array.isArray(said.output['reasons']) ? (said.output['reasons'] as unknown[]) : [];
+      const codes = [...new Set(reasons.map((reason) => textAt(reason, 'code')))];
+      const verdict = textAt(said.output, 'verdict');
+      const detail = textAt(reasons[0], 'detail') || verdict;
+      const refused = said.code === 1 && verdict === 'refused';
+      refusals.push({ what, bundle: path, refused, codes, detail, ...entryAt(said.output) });
+      if (!refused) throw new StepFailure(`It was not refused: ${verdict}.`);
+      return { value: true, detail: `${codes.join(', ')}: ${detail}`, command: said.command, ...entryAt(said.output) };
+    });
+  };
+
+  await attempt('a bundle in which one bit is flipped', 'refuse-flipped', async () => {
+    const whole = crossed.bundle.size <= COPY_LIMIT ? crossed.bundle.path : earlier;
+    const path = join(place.work, 'flipped.sallyport');
+    await copyFile(whole, path, constants.COPYFILE_FICLONE);
+    const file = await open(path, 'r+');
+    try {
+      const position = Math.floor((await file.stat()).size / 2);
+      const byte = Buffer.alloc(1);
+      await file.read(byte, 0, 1, position);
+      byte[0] = (byte[0] ?? 0) ^ 0x10;
+      await file.write(byte, 0, 1, position);
+    } finally {
+      await file.close();
+    }
+    return path;
+  });
+  await attempt('a bundle that is sealed with a foreign key', 'refuse-stranger', async () => {
+    const path = join(place.media, 'stranger.sallyport');
+    if ((await world.files.look(path)) !== undefined) return path;
+    const args = ['init', place.folder, '--home', place.stranger, '--site', 'stranger', '--purpose', 'rehearsal'];
+    await mustRun(world, args, place.folder);
+    const yaml = join(place.earlier, 'sallyport.yaml');
+    await mustRun(world, ['capture', '-f', yaml, '--home', place.stranger], place.earlier);
+    const temporary = `${path}.new`;
+    await rm(temporary, { force: true });
+    await mustRun(world, ['seal', '-o', temporary, '-f', yaml, '--home', place.stranger], place.earlier);
+    await rename(temporary, path);
+    return path;
+  });
+  await attempt('an older bundle, after a newer one', 'refuse-older', async () => earlier);
+  return refusals;
+}
+
+/** Every variable of the caller: commands of the project's own that run outside. */
+function whole(env: World['env']): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** Digests that the lock names, artifacts and documents alike. */
+export function lockedDigests(lock: Lock): ReadonlySet<string> {
+  const digests = new Set<string>();
+  for (const row of lock.rows) {
+    const digest = at(row, 'digest');
+    if (isDigest(digest)) digests.add(digest);
+  }
+  return digests;
+}

@@ -1,0 +1,79 @@
+import { open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode, type Files } from '#kernel';
+import { makeFolderDurably, writeDurably } from '#system';
+import { rehearseFault } from '../faults.ts';
+
+/** Where a rehearsal keeps things: all below `DIR/.sallyport`, which git does not see. */
+export interface Place {
+  /** The project. */
+  readonly folder: string;
+  /** `DIR/.sallyport`. */
+  readonly base: string;
+  /** The home outside, the home inside, and the home of somebody whom nobody here trusts. */
+  readonly outside: string;
+  readonly inside: string;
+  readonly stranger: string;
+  /** What is carried. */
+  readonly media: string;
+  /** A small earlier delivery of the same channel. */
+  readonly earlier: string;
+  /** Everything of one run; removed when it ends, and when the next begins. */
+  readonly work: string;
+  readonly report: string;
+}
+
+export function placeOf(folder: string): Place {
+  const base = join(folder, '.sallyport');
+  return {
+    folder,
+    base,
+    outside: join(base, 'outside'),
+    inside: join(base, 'inside'),
+    stranger: join(base, 'stranger'),
+    media: join(base, 'media'),
+    earlier: join(base, 'earlier'),
+    work: join(base, 'work'),
+    report: join(base, 'report.json'),
+  };
+}
+
+/** Makes the folders and takes the lock of this rehearsal. Returns how to give it back. Throws rehearse.running. */
+export async function openPlace(files: Files, place: Place): Promise<() => Promise<void>> {
+  if ((await files.look(place.folder))?.kind !== 'folder') {
+    throw rehearseFault('rehearse.no-folder', { where: place.folder });
+  }
+  if ((await files.look(place.base)) === undefined) {
+    await makeFolderDurably(files, place.base, 0o700);
+    await writeDurably(files, join(place.base, '.gitignore'), '*\n');
+  }
+  const lock = join(place.base, 'rehearsal.lock');
+  for (;;) {
+    try {
+      const file = await open(lock, 'wx', 0o600);
+      await file.write(`${process.pid} ${await startOf(process.pid)}\n`);
+      await file.close();
+      break;
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error;
+      const [pid = '', start = ''] = (await readFile(lock, 'utf8').catch(() => '')).trim().split(' ');
+      // A number alone may belong to another process by now; the moment of its start does not.
+      if (/^\d+$/.test(pid) && (await startOf(Number(pid))) === start) {
+        throw rehearseFault('rehearse.running', { where: place.base, detail: `Its process is ${pid}.` });
+      }
+      await rm(lock, { force: true });
+    }
+  }
+  await rm(place.work, { recursive: true, force: true });
+  for (const folder of [place.media, place.earlier, place.work]) await makeFolderDurably(files, folder, 0o700);
+  return async () => {
+    await rm(place.work, { recursive: true, force: true });
+    await rm(lock, { force: true });
+  };
+}
+
+/** When a process started, in the kernel's ticks (proc_pid_stat(5), field 22); '' where there is none. */
+async function startOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
