@@ -1,6 +1,5 @@
 export { admitted, ask, bytesOf, ecosystemContract, resolve, type Sample, textOf } from './contract.ts';
 export { type AdmittedRows, hashOf, memoryCatalog, memoryContent } from './memory.ts';
-export { testServer, type TestServer } from './server.ts';
 export { tarball, zip } from './archives.ts';
 export { captured, Mismatch, projectInput, type Route, stubUpstream, type StubUpstream } from './upstream.ts';
 export {
