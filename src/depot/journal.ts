@@ -60,47 +60,27 @@ export async function openJournal(
   const servedPath = `${home}/served.jsonl`;
   const missedPath = `${home}/misses.jsonl`;
   const known = await knownMisses(files, missedPath);
-  let served = await files.open(servedPath, 'a', { mode: 0o600, follow: false });
-  let servedSize = await served.size();
-  const missed = await files.open(missedPath, 'a', { mode: 0o600, follow: false });
+  const served = await openLines(files, servedPath, SERVED_BYTES);
+  const missed = await openLines(files, missedPath, Number.MAX_SAFE_INTEGER);
   const counts = { served: 0, missed: 0, bytes: 0 };
-  const servedLines: string[] = [];
-  const missedLines: string[] = [];
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
 
-  const drain = async (): Promise<void> => {
-    if (servedLines.length > 0) {
-      const bytes = Buffer.from(servedLines.join(''));
-      const count = servedLines.length;
-      if (servedSize > 0 && servedSize + bytes.length > SERVED_BYTES) {
-        await served.close();
-        await rotate(files, servedPath);
-        served = await files.open(servedPath, 'a', { mode: 0o600, follow: false });
-        servedSize = 0;
-      }
-      await served.write(bytes);
-      servedLines.splice(0, count);
-      servedSize += bytes.length;
-    }
-    if (missedLines.length > 0) {
-      const count = missedLines.length;
-      await missed.write(Buffer.from(missedLines.join('')));
-      missedLines.splice(0, count);
-    }
-  };
   const flush = (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
-    writing = writing.catch(() => undefined).then(drain);
+    writing = writing
+      .catch(() => undefined)
+      .then(async () => {
+        await served.write();
+        await missed.write();
+      });
     return writing;
   };
   const soon = (after = FLUSH_AFTER): void => {
     timer ??= setTimeout(() => {
       flush().catch((error: unknown) => {
         onTrouble(error);
-        // What was written before the disk was full may end within a line: the next attempt begins on a new one.
-        if (servedLines[0]?.startsWith('\n') === false) servedLines[0] = `\n${servedLines[0]}`;
         soon(RETRY_AFTER);
       });
     }, after);
@@ -109,13 +89,13 @@ export async function openJournal(
   return {
     counts,
     get isBehind() {
-      return servedLines.length >= BACKLOG_LIMIT;
+      return served.waiting.length >= BACKLOG_LIMIT;
     },
     served(entry) {
       counts.served += 1;
       counts.bytes += entry.sent;
       const line = { at: instantOf(clock.now()), ...entry, agent: cut(entry.agent), path: cut(entry.path) };
-      servedLines.push(`${JSON.stringify(line satisfies Served)}\n`);
+      served.waiting.push(`${JSON.stringify(line satisfies Served)}\n`);
       soon();
     },
     missed(what, path, agent) {
@@ -133,17 +113,65 @@ export async function openJournal(
         path: cut(path),
         agent: cut(agent),
       };
-      missedLines.push(`${JSON.stringify(line satisfies Missed)}\n`);
+      missed.waiting.push(`${JSON.stringify(line satisfies Missed)}\n`);
       soon();
     },
     flush,
     async close() {
-      await flush();
-      await served.sync();
-      await served.close();
-      await missed.close();
+      await flush().finally(async () => {
+        await served.close();
+        await missed.close();
+      });
     },
   };
+}
+
+interface Lines {
+  readonly waiting: string[];
+  /** Appends what waits. What could not be written waits on. */
+  write(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A file of lines. A line that a crash or a full disk cut off is ended, so that the next one can be read. */
+async function openLines(files: Files, path: string, limit: number): Promise<Lines> {
+  const waiting: string[] = [];
+  let size = (await files.look(path))?.size ?? 0;
+  let isCut = size > 0 && !(await endsWithLine(files, path, size));
+  let file = await files.open(path, 'a', { mode: 0o600, follow: false });
+  return {
+    waiting,
+    async write() {
+      if (waiting.length === 0) return;
+      const count = waiting.length;
+      const bytes = Buffer.from((isCut ? '\n' : '') + waiting.join(''));
+      if (size > 0 && size + bytes.length > limit) {
+        await file.close();
+        await rotate(files, path);
+        file = await files.open(path, 'a', { mode: 0o600, follow: false });
+        size = 0;
+      }
+      isCut = true;
+      await file.write(bytes);
+      isCut = false;
+      waiting.splice(0, count);
+      size += bytes.length;
+    },
+    async close() {
+      await file.sync().finally(() => file.close());
+    },
+  };
+}
+
+async function endsWithLine(files: Files, path: string, size: number): Promise<boolean> {
+  const file = await files.open(path, 'r', { follow: false });
+  try {
+    const last = Buffer.alloc(1);
+    await file.read(last, size - 1);
+    return last[0] === 0x0a;
+  } finally {
+    await file.close();
+  }
 }
 
 async function rotate(files: Files, path: string): Promise<void> {
