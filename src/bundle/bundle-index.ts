@@ -1,4 +1,16 @@
-import { compareUtf8, type Digest, digestOf, isDigest, isObject, type LockRow, type Reason } from '#kernel';
+import {
+  type ArtifactRow,
+  compareUtf8,
+  describeIdentity,
+  type Digest,
+  digestOf,
+  type DocumentRow,
+  isDigest,
+  isObject,
+  type LockRow,
+  printable,
+  type Reason,
+} from '#kernel';
 import { parseStrictJson } from '#formats';
 import {
   MAX_BLOB_BYTES,
@@ -41,11 +53,21 @@ export interface BundleIndex {
   readonly bytes: number;
 }
 
-/** Every content that the rows of a lock name, once, ascending by digest; with one of the rows, for messages. */
-export function contentsOf(rows: readonly LockRow[]): { digest: Digest; size: number; row: LockRow }[] {
-  const seen = new Map<Digest, { digest: Digest; size: number; row: LockRow }>();
+export interface NamedContent {
+  readonly digest: Digest;
+  readonly size: number;
+  /** One of the rows that name it, for messages. */
+  readonly row: ArtifactRow | DocumentRow;
+}
+
+/**
+ * Every content that the artifacts and documents of a lock name, once, ascending by digest. Inputs stay outside: a
+ * project's own files may hold addresses with credentials, and the lock has their digests.
+ */
+export function contentsOf(rows: readonly LockRow[]): NamedContent[] {
+  const seen = new Map<Digest, NamedContent>();
   for (const row of rows) {
-    if (row.row === 'pointer' || seen.has(row.digest)) continue;
+    if (row.row === 'pointer' || row.row === 'input' || seen.has(row.digest)) continue;
     seen.set(row.digest, { digest: row.digest, size: row.size, row });
   }
   return [...seen.values()].sort((a, b) => compareUtf8(a.digest, b.digest));
@@ -147,7 +169,7 @@ export function lockDifference(index: BundleIndex, rows: readonly LockRow[]): Re
   const wanted = contentsOf(rows).filter((content) => content.digest !== index.lock);
   const found = new Map(index.blobs.slice(1).map((blob) => [blob.digest, blob.size]));
   for (const { digest, size, row } of wanted) {
-    const where = row.row === 'input' ? row.path : digest;
+    const where = printable(describeIdentity(row));
     if (!found.has(digest)) return reason('bundle.lock', where, 'The lock names it and the index does not.');
     if (found.get(digest) !== size) return reason('bundle.lock', where, 'The lock and the index give it two sizes.');
     found.delete(digest);

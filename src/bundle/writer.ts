@@ -11,6 +11,7 @@ import {
   type Fault,
   type Files,
   hexOf,
+  type Identity,
   type Instant,
   isFault,
   type LockRow,
@@ -386,8 +387,8 @@ function inMemory(bytes: Uint8Array): Content {
   };
 }
 
-function nameOf(row: LockRow): string {
-  return printable(row.row === 'input' ? row.path : describeIdentity(row));
+function nameOf(row: Identity): string {
+  return printable(describeIdentity(row));
 }
 
 function rotten(name: string, digest: Digest, detail: string): Fault {

@@ -169,18 +169,21 @@ test('every damaged, foreign or older bundle is refused by name and changes only
   };
   const before = await tree(join(folder, 'in'), ['ledger', 'refused']);
   const path = join(folder, 'bad.bundle');
+  const codes = new Set<string>();
   for (const [name, make] of Object.entries(cases)) {
     await make(path);
     const refused = await sallyport(folder, ['admit', path, '--home', 'in', '--json']);
     assert.equal(refused.code, 1, `${name}: ${refused.out}${refused.err}`);
     assert.equal(refused.json.verdict, 'refused', name);
     assert.notEqual(refused.json.reasons.length, 0, name);
-    for (const { code } of refused.json.reasons) {
-      assert.equal((await sallyport(folder, ['explain', code])).code, 0, `${name}: ${code}`);
-    }
+    for (const { code } of refused.json.reasons) codes.add(code);
     assert.equal((await sallyport(folder, ['verify', path, '--root', root, '--json'])).code, 1, name);
     assert.deepEqual(await tree(join(folder, 'in'), ['ledger', 'refused']), before, name);
   }
+
+  const explained = await sallyport(folder, ['explain', '--json']);
+  const known = new Set(explained.json.entries.map(({ code }: { code: string }) => code));
+  for (const code of codes) assert.ok(known.has(code), code);
 
   await mkdir(join(folder, 'other'));
   const foreign = await outside(join(folder, 'other'));

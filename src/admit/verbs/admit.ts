@@ -172,7 +172,7 @@ async function readInto(side: Inside, quarantine: Quarantine): Promise<Judged> {
           rows = read;
           const difference = lockDifference(head.index, rows);
           if (difference !== undefined) return [difference];
-          const unknown = rows.find(({ ecosystem }) => ecosystemOf(ecosystem) === undefined);
+          const unknown = rows.find(({ row, ecosystem }) => row !== 'input' && ecosystemOf(ecosystem) === undefined);
           if (unknown !== undefined) return [reason('admit.unknown-ecosystem', 'sallyport.lock', unknown.ecosystem)];
           return judgePointers(head, rows, inside);
         },

@@ -1,10 +1,39 @@
 import type { Catalogue, Implementation } from '#kernel';
-import { systemCatalogue } from '#system';
+import { admitCatalogue } from '#admit';
+import { bundleCatalogue } from '#bundle';
+import { captureCatalogue } from '#capture';
+import { depotCatalogue } from '#depot';
+import { filesCatalogue, npmCatalogue, ociCatalogue, pypiCatalogue } from '#ecosystems/list';
+import { enclaveCatalogue } from '#enclave';
+import { ledgerCatalogue } from '#ledger';
+import { projectCatalogue } from '#project';
+import { rehearseCatalogue } from '#rehearse';
+import { storeCatalogue } from '#store';
+import { networkCatalogue, systemCatalogue } from '#system';
+import { trustCatalogue } from '#trust';
 import type { ExplainOutput } from '../explain.ts';
 import { operationsCatalogue, operationsFault } from '../faults.ts';
 
 /** Every catalogue of the product. A code stands in exactly one. */
-export const catalogues: readonly Catalogue[] = [operationsCatalogue, systemCatalogue];
+export const catalogues: readonly Catalogue[] = [
+  operationsCatalogue,
+  systemCatalogue,
+  networkCatalogue,
+  trustCatalogue,
+  ledgerCatalogue,
+  storeCatalogue,
+  projectCatalogue,
+  bundleCatalogue,
+  captureCatalogue,
+  admitCatalogue,
+  depotCatalogue,
+  enclaveCatalogue,
+  rehearseCatalogue,
+  filesCatalogue,
+  npmCatalogue,
+  ociCatalogue,
+  pypiCatalogue,
+];
 
 export const explainVerb: Implementation<{ code?: string | undefined }, ExplainOutput> = {
   async run({ code }) {
