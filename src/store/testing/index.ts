@@ -1,1 +1,2 @@
 export { memoryStore } from './memory-store.ts';
+export { storeContract, type StoreUnderTest } from './store-contract.ts';
