@@ -90,7 +90,8 @@ async function fetchOne(wanted: Wanted, store: Store, folder: string): Promise<{
   for (const { algorithm, value } of wanted.expected) {
     if (algorithm === 'sha256' && `sha256:${value}` !== digest) throw new Error(`${source.kind} gave ${digest}`);
   }
-  if (wanted.size !== undefined && wanted.size !== bytes.length) throw new Error(`${wanted.name}: ${bytes.length} bytes`);
+  if (wanted.size !== undefined && wanted.size !== bytes.length)
+    throw new Error(`${wanted.name}: ${bytes.length} bytes`);
   return { digest, size: bytes.length };
 }
 
@@ -142,7 +143,10 @@ export async function serveHome(
 }
 
 /** The depot as a process of its own, by the product's own command. */
-export async function serveProcess(home: string, ...flags: string[]): Promise<{ base: string; pid: number; stop(): Promise<number> }> {
+export async function serveProcess(
+  home: string,
+  ...flags: string[]
+): Promise<{ base: string; pid: number; stop(): Promise<number> }> {
   const command = fileURLToPath(new URL('../../../sallyport', import.meta.url));
   const child = spawn(command, ['serve', '--json', '--home', home, '--listen', '127.0.0.1:0', ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -163,4 +167,12 @@ export async function serveProcess(home: string, ...flags: string[]): Promise<{ 
       return code ?? -1;
     },
   };
+}
+
+/** Rows of a folder of the project, with its content in the store of a home. */
+export async function filesOf(home: { readonly store: Store }, folder: string, path: string): Promise<LockRow[]> {
+  const outside = await ecosystemOf('files')?.outside();
+  if (outside === undefined) throw new Error('files is no ecosystem');
+  const input = projectInput(folder, path, { files: path });
+  return fetched(await outside.resolve(input, TARGETS, loopbackUpstream(home.store)), home.store, folder, path);
 }
