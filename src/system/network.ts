@@ -1,4 +1,4 @@
-import { compose, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getCACertificates } from 'node:tls';
 import { createGunzip } from 'node:zlib';
@@ -316,8 +316,11 @@ function decoded(answer: NetworkAnswer): AsyncIterable<Uint8Array> {
   const coding = answer.headers['content-encoding'] ?? 'identity';
   if (coding === 'identity' || coding === '') return answer.body;
   if (coding === 'gzip' || coding === 'x-gzip') {
-    // The stream is destroyed with its source, and an error of either ends the loop that reads it.
-    return compose(answer.body as unknown as Readable, createGunzip()) as AsyncIterable<Uint8Array>;
+    const body = answer.body as unknown as Readable;
+    const gunzip = createGunzip();
+    body.on('error', (error) => gunzip.destroy(error));
+    gunzip.on('close', () => answer.body.destroy());
+    return body.pipe(gunzip);
   }
   answer.body.destroy();
   throw networkFault('network.refused', {
@@ -452,7 +455,13 @@ function unreachable(error: unknown, url: string): unknown {
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO/.test(code)) {
     return networkFault('network.certificate', { where, detail: `${code}.` });
   }
-  if (PASSING.has(code) || code === 'ENOTFOUND' || code.startsWith('UND_ERR') || code.startsWith('HPE_')) {
+  if (
+    PASSING.has(code) ||
+    code === 'ENOTFOUND' ||
+    code.startsWith('UND_ERR') ||
+    code.startsWith('HPE_') ||
+    code.startsWith('Z_')
+  ) {
     const said = code === 'UND_ERR_ABORTED' ? errorMessage(error) : code;
     return networkFault('network.unreachable', { where, detail: `${printable(said)}.` });
   }
