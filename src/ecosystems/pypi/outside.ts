@@ -38,6 +38,8 @@ interface Choice {
   readonly index: Page;
   readonly requirement: Requirement;
   readonly targets: Set<string>;
+  /** In how many environments it is the choice. */
+  uses: number;
   /** Whether the same choice would be made on any target. */
   universal: boolean;
 }
@@ -245,14 +247,16 @@ function choose(
     }
     let choice = choices.find((c) => c.file === chosen.file);
     if (choice === undefined) {
-      choice = { ...chosen, requirement, targets: new Set(), universal: true };
+      choice = { ...chosen, requirement, targets: new Set(), uses: 0, universal: true };
       choices.push(choice);
     }
+    choice.uses += 1;
     choice.targets.add(environment.target.name);
     const wheel = parseWheelName(chosen.file.filename);
     const anywhere = wheel !== undefined && wheel.abis.includes('none') && wheel.platforms.includes('any');
-    if (!anywhere || where.length !== environmentCount || requirement.marker !== undefined) choice.universal = false;
+    if (!anywhere || requirement.marker !== undefined) choice.universal = false;
   }
+  for (const choice of choices) if (choice.uses < environmentCount) choice.universal = false;
 }
 
 function isAllowed(file: IndexFile, requirement: Requirement): boolean {

@@ -70,7 +70,7 @@ export function supportedTags(environment: PythonEnvironment): readonly string[]
   const generic = [`py${nodot}`, `py${major}`];
   for (let older = minor - 1; older >= 0; older -= 1) generic.push(`py${major}${older}`);
   for (const python of generic) for (const platform of platforms) tags.push(`${python}-none-${platform}`);
-  tags.push(`${implementation === 'cpython' ? 'cp' : 'pp'}${nodot}-none-any`);
+  tags.push(implementation === 'cpython' ? `cp${nodot}-none-any` : `pp${major}-none-any`);
   for (const python of generic) tags.push(`${python}-none-any`);
   return tags;
 }
