@@ -35,9 +35,9 @@ export const clientConfigVerb: Implementation<ClientConfigInput, ClientConfigOut
   exit: () => 0,
 
   show(output, style) {
-    if ('text' in output) return output.text.endsWith('\n') ? output.text : `${output.text}\n`;
+    if ('text' in output) return output.text.trimEnd();
     const width = Math.max(...output.clients.map(({ client }) => client.length));
-    return output.clients.map(({ client, summary }) => `${style.bold(client.padEnd(width))}  ${summary}\n`).join('');
+    return output.clients.map(({ client, summary }) => `${style.bold(client.padEnd(width))}  ${summary}`).join('\n');
   },
 };
 

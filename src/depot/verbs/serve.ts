@@ -70,7 +70,7 @@ export const serveVerb: Implementation<ServeInput, ServeOutput> & {
     `${style.bold('Serving')} on ${listening.join(', ')}\n` +
     `  what goes out    ${served}\n` +
     `  what is missing  ${misses}\n` +
-    `'sallyport client-config' prints what a client needs. Ctrl-C ends it.\n`,
+    `'sallyport client-config' prints what a client needs. Ctrl-C ends it.`,
 };
 
 async function readTokens(path: string, world: World, read: (path: string) => Promise<Uint8Array>): Promise<Tokens> {
