@@ -12,7 +12,7 @@ import {
 import { makeFolderDurably } from '#system';
 import { ledgerSigner } from '#trust';
 import { CHECKPOINT_LIMIT, openCheckpoint, signCheckpoint, type TreeHead } from './checkpoint.ts';
-import { encodeEntry, statementPath } from './entry.ts';
+import { decodeEntry, encodeEntry, statementPath } from './entry.ts';
 import { ledgerFault } from './faults.ts';
 import { takeLock } from './io/lock.ts';
 import { isReadProblem, logReader, type LogReader, readBundle, readTile } from './io/reader.ts';
@@ -209,6 +209,7 @@ async function ledgerOf(log: Log, lock: { release(): Promise<void> }): Promise<L
     },
     async appendEntry(entry) {
       judgeEntry(entry);
+      if (decodeEntry(entry) !== 'opaque') throw new TypeError('records of ours are appended as happenings');
       const { first, standing: at } = await enqueue([Uint8Array.from(entry)], []);
       return { index: first, size: at.edge.size, root: encodeBase64(at.root) };
     },
