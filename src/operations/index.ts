@@ -4,6 +4,7 @@ import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { clientConfig, serve } from '#depot/operations';
 import { ledgerOperations } from '#ledger/operations';
+import { doctor, rehearse } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
 import { init } from './init.ts';
@@ -25,7 +26,9 @@ export const operations: readonly AnyOperation[] = [
   admit,
   serve,
   clientConfig,
+  rehearse,
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
   ...ledgerOperations,
+  doctor,
   explain,
 ];

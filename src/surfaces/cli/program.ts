@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { errorCode, errorMessage, Fault, isFault, printable, type World } from '#kernel';
+import { errorCode, errorMessage, Fault, isFault, isObject, printable, type World } from '#kernel';
 import { type AnyOperation, operationsFault } from '#operations';
 import { ndjsonReporter, plainReporter, type Reporter, terminalReporter } from './reporters.ts';
 import { styleFor } from './style.ts';
@@ -87,10 +87,7 @@ export async function runCommandLine(
     };
     try {
       const parsed = operation.input.safeParse(raw);
-      if (!parsed.success) {
-        const issue = parsed.error.issues[0];
-        throw operationsFault('usage', { where: issue?.path.join('.') ?? '', detail: `${issue?.message ?? ''}.` });
-      }
+      if (!parsed.success) throw wrongInput(operation, raw, parsed.error.issues[0]);
       const implementation = await operation.load();
       const emit = (output: unknown): 0 | 1 => {
         reporter.finish();
@@ -147,6 +144,21 @@ export async function runCommandLine(
     }
     return 70;
   }
+}
+
+/** Which flag or argument is missing or wrong, in its own spelling. */
+function wrongInput(
+  operation: AnyOperation,
+  raw: unknown,
+  issue: { readonly path: readonly PropertyKey[]; readonly message: string } | undefined,
+): Fault {
+  const key = String(issue?.path[0] ?? '');
+  const form = operation.parameters.find((parameter) => parameter.key === key)?.form ?? key;
+  const missing = !isObject(raw) || raw[key] === undefined;
+  return operationsFault('usage', {
+    where: form,
+    detail: missing ? `${form} is missing.` : `${form}: ${issue?.message ?? ''}.`,
+  });
 }
 
 function groupOf(program: Command, groups: Map<string, Command>, path: readonly string[]): Command {
