@@ -97,6 +97,17 @@ test('NOTE-2 to NOTE-5: notes that are refused', () => {
   assert.ok(isProblem(parseNote(new Uint8Array(1_000_001))), 'NOTE-5 size');
 });
 
+test('NOTE-2: a text that no note may have, rightly signed', () => {
+  const log = signer('example.test/log');
+  for (const text of ['a\tb\n', 'a\r\n', 'a\0\n', '\u001b[2J\n']) {
+    const { name, keyHash, signature } = log.sign(bytes(text));
+    const line = Buffer.concat([Buffer.from(keyHash, 'hex'), signature]).toString('base64');
+    assert.ok(isProblem(openNote(bytes(`${text}\n— ${name} ${line}\n`), [log.vkey])), JSON.stringify(text));
+    assert.throws(() => formatNote(bytes(text), [{ name, keyHash, signature }]), TypeError);
+  }
+  assert.throws(() => formatNote(bytes('no newline'), []), TypeError);
+});
+
 test('NOTE-6: unknown keys are ignored, sixteen and more signatures read, each signer counted once', () => {
   const log = signer('example.test/log');
   const strangers = Array.from({ length: 20 }, (_, n) => signer(`witness-${n}.test`));

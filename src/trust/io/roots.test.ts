@@ -102,6 +102,58 @@ test('no file, no root: a Fault that says so', async (t) => {
   await assert.rejects(pin(home, { ...outside, rootPath: folder }), code('trust.not-a-root'));
 });
 
+test('PIN-1: of two pins at once, one counts', async (t) => {
+  const { folder, outside, inside, home } = await twoSides(t);
+  const third = await createSide(nodeFiles, `${folder}/third`, { site: 'third', purpose: 'one-person', clock });
+  const ledger = memoryAppender();
+  let waiting = 0;
+  const both = Promise.withResolvers<void>();
+  const slow = {
+    ...ledger,
+    async append(happening: Parameters<typeof ledger.append>[0]) {
+      if (++waiting === 2) both.resolve();
+      await both.promise;
+      return ledger.append(happening);
+    },
+  };
+  const verdicts = (await Promise.all([pin(home, outside, slow), pin(home, third, slow)])).map(
+    ({ verdict }) => verdict,
+  );
+  assert.deepEqual(verdicts.sort(), ['pinned', 'refused']);
+  assert.equal((await ownRoot(nodeFiles, home)).root.fingerprint, inside.fingerprint);
+});
+
+test('PIN-1: a pin that another process made while this one waited for the ledger', async (t) => {
+  const { folder, outside, home } = await twoSides(t);
+  const third = await createSide(nodeFiles, `${folder}/third`, { site: 'third', purpose: 'one-person', clock });
+  const ledger = memoryAppender();
+  const late = await pinRoot(nodeFiles, home, third.rootPath, {
+    now: clock.now(),
+    expected: third.fingerprint,
+    ask: never,
+    ledger: async () => {
+      await pin(home, outside);
+      return ledger;
+    },
+  });
+  assert.deepEqual([late.verdict, late.reasons[0]?.code], ['refused', 'trust.pinned-other']);
+  assert.equal(ledger.happenings.length, 0, 'no entry about a pin that is none');
+});
+
+test('PIN-4: own roots that a crash left beside the pinned chain are not of it', async (t) => {
+  const { outside, inside, home } = await twoSides(t);
+  const second = `${home}/trust/root.2.dsse.json`;
+  const own = await nextRoot(inside);
+  await writeFile(second, own);
+  assert.equal((await ownRoot(nodeFiles, home)).root.version, 2);
+  await pin(home, outside);
+  await writeFile(second, own);
+  assert.equal((await effectiveRoot(nodeFiles, home)).fingerprint, outside.fingerprint);
+  assert.equal((await ownRoot(nodeFiles, home)).root.version, 2);
+  await pin(home, outside);
+  assert.equal((await readdir(`${home}/trust`)).includes('root.2.dsse.json'), false);
+});
+
 test('PIN-3: --root on a pinned side must lie on its chain', async (t) => {
   const { folder, outside, inside, home } = await twoSides(t);
   await pin(home, outside);

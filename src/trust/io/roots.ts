@@ -261,6 +261,10 @@ export async function pinRoot(files: Files, home: Place, rootFile: string, optio
   const unfit = judgeRoot(root, { now: options.now, expectRehearsal: await isRehearsalHome(files, home) });
   if (unfit !== undefined) return refused(unfit);
   const ledger = await options.ledger();
+  // The ledger admits one process at a time, and whoever had it before may have pinned.
+  if ((await readPinned(files, home)) !== undefined) {
+    return pinRoot(files, home, rootFile, { ...options, expected, ledger: async () => ledger });
+  }
   const { size, root: head } = await ledger.append(pinnedHappening(root, options.now));
   const { trust } = homeOf(home);
   for (const own of await readRoots(files, home)) {
