@@ -67,8 +67,8 @@ export function doors(repository: Repository): string[] {
 
 const MACHINE =
   /^node:(?:fs|fs\/promises|net|http|http2|https|tls|dgram|dns|dns\/promises|child_process|worker_threads|sqlite|os|cluster)$/;
-/** Where a context may touch the machine: its io, and the agent that runs inside a namespace. */
-const SHELL = /^src\/(?:main\.ts$|system\/|surfaces\/)|\/(?:io|agent|testing)\/|\/probe\.ts$|\.test\.ts$/;
+/** Where a context may touch the machine: its io, what runs inside a namespace, and doctor, whose subject it is. */
+const SHELL = /^src\/(?:main\.ts$|system\/|surfaces\/)|\/(?:io|agent|testing)\/|\/(?:probe|doctor)\.ts$|\.test\.ts$/;
 
 /** The pure core touches neither files, network, processes nor the clock. */
 export function purity(repository: Repository): string[] {
