@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { isProblem } from '#formats';
+import type { Clock } from '#kernel';
+import { openLog, parseLedgerVkey, verifyLedger } from '#ledger';
+import { forgeries, forgerySigner, testSigner, writeForgeryBase } from '#ledger/testing';
+import { nodeFiles } from '#system';
+import { temporaryFolder } from '#system/testing';
+
+/**
+ * Our logs before judges that we did not write: golang.org/x/mod sumdb/note + sumdb/tlog, and Tessera's fsck package.
+ * The program is built once a version into a cache.
+ */
+const here = import.meta.dirname;
+const clock: Clock = { now: () => Date.now() };
+const signer = testSigner();
+const vkey = parseLedgerVkey(signer.vkey);
+assert(!isProblem(vkey));
+
+let judge = '';
+let skip: string | false = false;
+
+interface Ran {
+  readonly code: number | string;
+  readonly out: string;
+}
+
+function run(command: string, args: readonly string[], cwd = here): Promise<Ran> {
+  return new Promise((done) => {
+    execFile(command, args, { cwd, timeout: 300_000 }, (error, stdout, stderr) => {
+      done({ code: error === null ? 0 : (error.code ?? 'killed'), out: `${stdout}${stderr}` });
+    });
+  });
+}
+
+before(async () => {
+  const hash = createHash('sha256');
+  for (const name of ['go.mod', 'go.sum', 'main.go']) hash.update(readFileSync(join(here, name)));
+  const modules = join(here, '../../../node_modules');
+  const cache = join(existsSync(modules) ? join(modules, '.cache') : tmpdir(), 'sallyport-ledger-judge');
+  const path = join(cache, hash.digest('hex').slice(0, 16));
+  if (!existsSync(path)) {
+    const go = await run('go', ['version']);
+    if (go.code !== 0) {
+      skip = 'no Go on this machine';
+      return;
+    }
+    await mkdir(cache, { recursive: true });
+    const made = await run('go', ['build', '-trimpath', '-o', `${path}.${process.pid}`, '.']);
+    if (made.code !== 0 && /dial tcp|no such host|i\/o timeout|lookup disabled|Forbidden|Not Found/.test(made.out)) {
+      skip = `the judge's Go modules cannot be had: ${made.out.trim().split('\n').at(-1)}`;
+      return;
+    }
+    assert.equal(made.code, 0, made.out);
+    await rename(`${path}.${process.pid}`, path);
+  }
+  judge = path;
+});
+
+const JUDGES = ['xmod', 'fsck'] as const;
+
+async function accepted(folder: string, key = signer.vkey): Promise<void> {
+  for (const name of JUDGES) {
+    const { code, out } = await run(judge, [name, folder, key]);
+    assert.equal(code, 0, `${name}: ${out}`);
+  }
+}
+
+test('logs of every interesting size are accepted by x/mod and by fsck', async (t) => {
+  if (skip !== false) return t.skip(skip);
+  const folder = `${await temporaryFolder(t)}/ledger`;
+  const ledger = await openLog(nodeFiles, folder, signer, clock);
+  for (const size of [1, 2, 3, 255, 256, 257, 511, 512, 513, 1000]) {
+    await Promise.all(
+      Array.from({ length: size - ledger.size }, (_, i) => ledger.appendEntry(Buffer.from(`entry ${size} ${i}`))),
+    );
+    assert.equal(ledger.size, size);
+    await accepted(folder);
+  }
+  await ledger.append({
+    predicateType: 'sallyport/sealed/v1',
+    subject: [{ name: 'a bundle', digest: { sha256: 'aa'.repeat(32) } }],
+    predicate: {},
+  });
+  await ledger.close();
+  await accepted(folder);
+});
+
+test('a log with tiles of level 2 is accepted by fsck and by ours', async (t) => {
+  if (skip !== false) return t.skip(skip);
+  const folder = `${await temporaryFolder(t)}/ledger`;
+  const ledger = await openLog(nodeFiles, folder, signer, clock);
+  await Promise.all(Array.from({ length: 65_800 }, (_, i) => ledger.appendEntry(Buffer.from(`entry ${i}`))));
+  await ledger.close();
+  const { code, out } = await run(judge, ['fsck', folder, signer.vkey]);
+  assert.equal(code, 0, out);
+  assert.equal((await verifyLedger(nodeFiles, folder, vkey)).verdict, 'verified');
+});
+
+test('our proofs are verified by x/mod, and not for another entry', async (t) => {
+  if (skip !== false) return t.skip(skip);
+  const root = await temporaryFolder(t);
+  const ledger = await openLog(nodeFiles, `${root}/ledger`, signer, clock);
+  await Promise.all(Array.from({ length: 300 }, (_, i) => ledger.appendEntry(Buffer.from(`entry ${i}`))));
+  for (const index of [0, 1, 127, 255, 256, 298, 299]) {
+    await writeFile(`${root}/proof`, await ledger.prove(index));
+    await writeFile(`${root}/entry`, `entry ${index}`);
+    const right = await run(judge, ['proof', root, signer.vkey, `${root}/proof`, `${root}/entry`]);
+    assert.equal(right.code, 0, right.out);
+    await writeFile(`${root}/entry`, `entry ${index + 1}`);
+    const wrong = await run(judge, ['proof', root, signer.vkey, `${root}/proof`, `${root}/entry`]);
+    assert.equal(wrong.code, 1, wrong.out);
+  }
+  await ledger.close();
+});
+
+test('after kill -9 of a writer, at any moment, both judges accept what a reader finds', async (t) => {
+  if (skip !== false) return t.skip(skip);
+  const folder = `${await temporaryFolder(t)}/ledger`;
+  let size = 0;
+  for (let round = 0; round < 8; round++) {
+    const child = spawn(process.execPath, [join(here, 'writer.ts'), folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let acknowledged = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      for (const line of chunk.toString('utf8').split('\n')) if (line !== '') acknowledged = Number(line);
+    });
+    await new Promise((done) => child.stdout.once('data', done));
+    await new Promise((done) => setTimeout(done, 20 + round * 37));
+    child.kill('SIGKILL');
+    await new Promise((done) => child.once('close', done));
+    await accepted(folder);
+    const report = await verifyLedger(nodeFiles, folder, vkey);
+    assert.deepEqual(report.reasons, []);
+    assert(report.size >= acknowledged && report.size >= size, `${report.size} < ${acknowledged}`);
+    size = report.size;
+  }
+  t.diagnostic(`${size} entries`);
+});
+
+test('the judges refuse what ours refuses, but for what C2SP leaves to the reader', async (t) => {
+  if (skip !== false) return t.skip(skip);
+  const root = await temporaryFolder(t);
+  await writeForgeryBase(`${root}/good`);
+  await accepted(`${root}/good`, forgerySigner.vkey);
+  const wider: string[] = [];
+  for (const [i, { name, others, forge }] of forgeries.entries()) {
+    const folder = `${root}/${i}`;
+    await cp(`${root}/good`, folder, { recursive: true });
+    await forge(folder);
+    // A named pipe would hold a reader that opens whatever is there.
+    if (name.includes('pipe')) continue;
+    const codes = await Promise.all(JUDGES.map((judged) => run(judge, [judged, folder, forgerySigner.vkey])));
+    const accepting = JUDGES.filter((_, j) => codes[j]?.code === 0);
+    if (accepting.length === 0) continue;
+    wider.push(`${name}: ${accepting.join(', ')}`);
+    assert.equal(others, 'may accept', `${name} is accepted by ${accepting.join(', ')}`);
+    await rm(folder, { recursive: true });
+  }
+  t.diagnostic(`${forgeries.length} forgeries; accepted by others: ${wider.length === 0 ? 'none' : wider.join('; ')}`);
+});
