@@ -14,6 +14,7 @@ import { effectiveRoot, keepRoots, ownRoot, type Pinning, pinRoot, readPinned } 
 import { createSide, type Side } from './side.ts';
 
 const clock = fixedClock();
+const disk = unflushed(nodeFiles);
 const code = (expected: string) => (error: unknown) => error instanceof Fault && error.code === expected;
 const never = (): Promise<never> => assert.fail('nobody is to be asked');
 
@@ -21,12 +22,12 @@ async function twoSides(t: {
   after(fn: () => Promise<void>): void;
 }): Promise<{ folder: string; outside: Side; inside: Side; home: string }> {
   const folder = await temporaryFolder(t);
-  const outside = await createSide(nodeFiles, `${folder}/outside`, { site: 'outside', purpose: 'one-person', clock });
-  const inside = await createSide(nodeFiles, `${folder}/inside`, { site: 'inside', purpose: 'one-person', clock });
+  const outside = await createSide(disk, `${folder}/outside`, { site: 'outside', purpose: 'one-person', clock });
+  const inside = await createSide(disk, `${folder}/inside`, { site: 'inside', purpose: 'one-person', clock });
   return { folder, outside, inside, home: `${folder}/inside` };
 }
 
-async function pin(home: string, side: Side, ledger = memoryAppender(), files: Files = nodeFiles): Promise<Pinning> {
+async function pin(home: string, side: Side, ledger = memoryAppender(), files: Files = disk): Promise<Pinning> {
   return pinRoot(files, home, side.rootPath, {
     now: clock.now(),
     expected: side.fingerprint,
@@ -46,7 +47,7 @@ async function nextRoot(side: Side, over: Partial<RootDraft> = {}): Promise<Uint
     thresholds: Object.fromEntries(root.thresholds),
     ...over,
   };
-  return signEnvelope(ROOT_PAYLOAD_TYPE, encodeRoot(draft), await sealersOf(nodeFiles, home));
+  return signEnvelope(ROOT_PAYLOAD_TYPE, encodeRoot(draft), await sealersOf(disk, home));
 }
 
 test('PIN-1, PIN-4: pinning once: an entry in the ledger, the chain in trust/, the own root in trust/own/', async (t) => {
@@ -58,10 +59,10 @@ test('PIN-1, PIN-4: pinning once: an entry in the ledger, the chain in trust/, t
   assert.equal(ledger.happenings[0]?.predicateType, 'sallyport/pinned/v1');
   assert.equal(ledger.happenings[0]?.subject[0]?.digest.sha256, outside.fingerprint);
   assert.deepEqual(await readFile(`${home}/trust/root.1.dsse.json`), await readFile(outside.rootPath));
-  assert.equal((await ownRoot(nodeFiles, home)).root.fingerprint, inside.fingerprint);
-  const root = await effectiveRoot(nodeFiles, home);
+  assert.equal((await ownRoot(disk, home)).root.fingerprint, inside.fingerprint);
+  const root = await effectiveRoot(disk, home);
   assert.deepEqual([root.pinned, root.fingerprint, root.refusal], [true, outside.fingerprint, undefined]);
-  assert.equal((await sealersOf(nodeFiles, home)).length, 1, 'the side still seals with its own key');
+  assert.equal((await sealersOf(disk, home)).length, 1, 'the side still seals with its own key');
 });
 
 test('PIN-1: the same root again is fine, another one is refused, and neither writes to the ledger', async (t) => {
@@ -81,17 +82,17 @@ test('PIN-1: a fingerprint that differs, an expired root, a rehearsal’s root p
   const ledger = memoryAppender();
   const differs = await pin(home, { ...outside, fingerprint: '0'.repeat(64) }, ledger);
   assert.equal(differs.reasons[0]?.code, 'trust.fingerprint-differs');
-  const late = await pinRoot(nodeFiles, home, outside.rootPath, {
+  const late = await pinRoot(disk, home, outside.rootPath, {
     now: Date.parse('2040-01-01T00:00:00Z'),
     expected: outside.fingerprint,
     ask: never,
     ledger: async () => ledger,
   });
   assert.equal(late.reasons[0]?.code, 'trust.root-expired');
-  const play = await createSide(nodeFiles, `${folder}/play`, { site: 'play', purpose: 'rehearsal', clock });
+  const play = await createSide(disk, `${folder}/play`, { site: 'play', purpose: 'rehearsal', clock });
   assert.equal((await pin(home, play, ledger)).reasons[0]?.code, 'trust.rehearsal-root');
   assert.equal(ledger.happenings.length, 0);
-  assert.equal(await readPinned(nodeFiles, home), undefined);
+  assert.equal(await readPinned(disk, home), undefined);
 });
 
 test('no file, no root: a Fault that says so', async (t) => {
@@ -104,7 +105,7 @@ test('no file, no root: a Fault that says so', async (t) => {
 
 test('PIN-1: of two pins at once, one counts', async (t) => {
   const { folder, outside, inside, home } = await twoSides(t);
-  const third = await createSide(nodeFiles, `${folder}/third`, { site: 'third', purpose: 'one-person', clock });
+  const third = await createSide(disk, `${folder}/third`, { site: 'third', purpose: 'one-person', clock });
   const ledger = memoryAppender();
   let waiting = 0;
   const both = Promise.withResolvers<void>();
@@ -120,14 +121,14 @@ test('PIN-1: of two pins at once, one counts', async (t) => {
     ({ verdict }) => verdict,
   );
   assert.deepEqual(verdicts.sort(), ['pinned', 'refused']);
-  assert.equal((await ownRoot(nodeFiles, home)).root.fingerprint, inside.fingerprint);
+  assert.equal((await ownRoot(disk, home)).root.fingerprint, inside.fingerprint);
 });
 
 test('PIN-1: a pin that another process made while this one waited for the ledger', async (t) => {
   const { folder, outside, home } = await twoSides(t);
-  const third = await createSide(nodeFiles, `${folder}/third`, { site: 'third', purpose: 'one-person', clock });
+  const third = await createSide(disk, `${folder}/third`, { site: 'third', purpose: 'one-person', clock });
   const ledger = memoryAppender();
-  const late = await pinRoot(nodeFiles, home, third.rootPath, {
+  const late = await pinRoot(disk, home, third.rootPath, {
     now: clock.now(),
     expected: third.fingerprint,
     ask: never,
@@ -145,11 +146,11 @@ test('PIN-4: own roots that a crash left beside the pinned chain are not of it',
   const second = `${home}/trust/root.2.dsse.json`;
   const own = await nextRoot(inside);
   await writeFile(second, own);
-  assert.equal((await ownRoot(nodeFiles, home)).root.version, 2);
+  assert.equal((await ownRoot(disk, home)).root.version, 2);
   await pin(home, outside);
   await writeFile(second, own);
-  assert.equal((await effectiveRoot(nodeFiles, home)).fingerprint, outside.fingerprint);
-  assert.equal((await ownRoot(nodeFiles, home)).root.version, 2);
+  assert.equal((await effectiveRoot(disk, home)).fingerprint, outside.fingerprint);
+  assert.equal((await ownRoot(disk, home)).root.version, 2);
   await pin(home, outside);
   assert.equal((await readdir(`${home}/trust`)).includes('root.2.dsse.json'), false);
 });
@@ -157,40 +158,33 @@ test('PIN-4: own roots that a crash left beside the pinned chain are not of it',
 test('PIN-3: --root on a pinned side must lie on its chain', async (t) => {
   const { folder, outside, inside, home } = await twoSides(t);
   await pin(home, outside);
-  assert.equal((await effectiveRoot(nodeFiles, home, outside.rootPath)).refusal, undefined);
-  const foreign = await effectiveRoot(nodeFiles, home, `${home}/trust/own/root.1.dsse.json`);
+  assert.equal((await effectiveRoot(disk, home, outside.rootPath)).refusal, undefined);
+  const foreign = await effectiveRoot(disk, home, `${home}/trust/own/root.1.dsse.json`);
   assert.equal(foreign.refusal?.code, 'trust.foreign-root');
   assert.equal(foreign.fingerprint, outside.fingerprint, 'the pinned root stays the one that judges');
   assert.notEqual(foreign.fingerprint, inside.fingerprint);
   const second = `${folder}/root.2.dsse.json`;
   await writeFile(second, await nextRoot(outside));
-  const newer = await effectiveRoot(nodeFiles, home, second);
+  const newer = await effectiveRoot(disk, home, second);
   assert.deepEqual([newer.root.version, newer.chain.length, newer.refusal], [2, 2, undefined]);
-  assert.equal((await effectiveRoot(nodeFiles, home)).root.version, 1, 'for this command only');
+  assert.equal((await effectiveRoot(disk, home)).root.version, 1, 'for this command only');
   await writeFile(second, await nextRoot(outside, { version: 3 }));
-  assert.equal((await effectiveRoot(nodeFiles, home, second)).refusal?.code, 'trust.foreign-root', 'a gap');
+  assert.equal((await effectiveRoot(disk, home, second)).refusal?.code, 'trust.foreign-root', 'a gap');
 });
 
 test('PIN-3: newer roots that arrived are kept, and older ones then lie on the chain', async (t) => {
   const { outside, home } = await twoSides(t);
   const second = await nextRoot(outside);
-  await keepRoots(nodeFiles, home, [second]);
+  await keepRoots(disk, home, [second]);
   assert.equal((await readdir(`${home}/trust`)).includes('root.2.dsse.json'), false, 'nothing is pinned yet');
   await pin(home, outside);
-  await keepRoots(nodeFiles, home, [await readFile(outside.rootPath), second]);
-  const root = await effectiveRoot(nodeFiles, home);
+  await keepRoots(disk, home, [await readFile(outside.rootPath), second]);
+  const root = await effectiveRoot(disk, home);
   assert.equal(root.root.version, 2);
-  assert.equal(
-    (await effectiveRoot(nodeFiles, home, outside.rootPath)).root.version,
-    2,
-    'the newest of the chain judges',
-  );
+  assert.equal((await effectiveRoot(disk, home, outside.rootPath)).root.version, 2, 'the newest of the chain judges');
   assert.equal((await pin(home, outside)).verdict, 'already-pinned');
-  assert.equal((await effectiveRoot(nodeFiles, home)).root.version, 2, 'and pinning again moves nothing back');
-  await assert.rejects(
-    keepRoots(nodeFiles, home, [await nextRoot(outside, { version: 9 })]),
-    code('trust.chain-broken'),
-  );
+  assert.equal((await effectiveRoot(disk, home)).root.version, 2, 'and pinning again moves nothing back');
+  await assert.rejects(keepRoots(disk, home, [await nextRoot(outside, { version: 9 })]), code('trust.chain-broken'));
 });
 
 test('PIN-5: a damaged pin is a Fault, never an unpinned side', async (t) => {
@@ -198,16 +192,15 @@ test('PIN-5: a damaged pin is a Fault, never an unpinned side', async (t) => {
   await pin(home, outside);
   for (const text of ['', '{}', '{"root":"!!"}', '{"root":"AAAA"}']) {
     await writeFile(`${home}/trust/pinned.json`, text);
-    await assert.rejects(effectiveRoot(nodeFiles, home), code('trust.chain-broken'), text);
-    await assert.rejects(effectiveRoot(nodeFiles, home, outside.rootPath), code('trust.chain-broken'), text);
+    await assert.rejects(effectiveRoot(disk, home), code('trust.chain-broken'), text);
+    await assert.rejects(effectiveRoot(disk, home, outside.rootPath), code('trust.chain-broken'), text);
   }
 });
 
 test('PIN-4: cut short at every touch of the disk, the side is pinned or not, and a second run pins it', async (t) => {
-  const quick = unflushed(nodeFiles);
   const { folder, outside, inside, home } = await twoSides(t);
   await cp(home, `${folder}/count`, { recursive: true });
-  const counting = faultyFiles(quick, { failAt: 0, mode: 'error' });
+  const counting = faultyFiles(disk, { failAt: 0, mode: 'error' });
   await pin(`${folder}/count`, outside, memoryAppender(), counting);
   const calls = counting.calls();
   assert.ok(calls > 20, `${calls} calls`);
@@ -215,17 +208,17 @@ test('PIN-4: cut short at every touch of the disk, the side is pinned or not, an
     const copy = `${folder}/cut-${failAt}`;
     await cp(home, copy, { recursive: true });
     const ledger = memoryAppender();
-    const files = faultyFiles(quick, { failAt, mode: 'crash', torn: true });
+    const files = faultyFiles(disk, { failAt, mode: 'crash', torn: true });
     await pin(copy, outside, ledger, files).catch(() => undefined);
-    const between = await readPinned(nodeFiles, copy);
+    const between = await readPinned(disk, copy);
     if (between !== undefined) {
       assert.equal(between.root.fingerprint, outside.fingerprint);
       assert.equal(ledger.happenings.length, 1, 'never a pin without an entry');
     }
-    assert.equal((await ownRoot(nodeFiles, copy)).root.fingerprint, inside.fingerprint, `cut at ${failAt}`);
-    assert.equal((await sealersOf(nodeFiles, copy)).length, 1);
-    assert.notEqual((await pin(copy, outside, memoryAppender(), quick)).verdict, 'refused');
-    assert.equal((await effectiveRoot(nodeFiles, copy)).fingerprint, outside.fingerprint);
+    assert.equal((await ownRoot(disk, copy)).root.fingerprint, inside.fingerprint, `cut at ${failAt}`);
+    assert.equal((await sealersOf(disk, copy)).length, 1);
+    assert.notEqual((await pin(copy, outside, memoryAppender(), disk)).verdict, 'refused');
+    assert.equal((await effectiveRoot(disk, copy)).fingerprint, outside.fingerprint);
     assert.deepEqual(await readFile(`${copy}/trust/root.1.dsse.json`), await readFile(outside.rootPath));
   }
 });
@@ -236,7 +229,7 @@ test('the verbs: show, pin with and without a person', async (t) => {
   const [show, pinning] = trustOperations(async () => ledger);
   const shower = await show.load();
   const pinner = await pinning.load();
-  const world = testWorld(nodeFiles, folder);
+  const world = testWorld(disk, folder);
   const before = show.output.parse(await shower.run({ home: 'inside' }, world));
   assert.deepEqual(before.root, { path: inside.rootPath, version: 1, fingerprint: inside.fingerprint });
   assert.deepEqual(
