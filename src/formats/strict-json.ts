@@ -1,4 +1,4 @@
-import type { Json } from '#kernel';
+import { type Json, printable } from '#kernel';
 import { type Problem, problem } from './problem.ts';
 
 export interface JsonLimits {
@@ -170,7 +170,7 @@ class Reader {
       const key = this.string();
       if (key === '__proto__') throw new Refusal(start, 'The key __proto__ is not allowed.');
       if (Object.hasOwn(value, key))
-        throw new Refusal(start, `The key ${JSON.stringify(key)} stands twice in one object.`);
+        throw new Refusal(start, `The key ${printable(JSON.stringify(key.slice(0, 64)))} stands twice in one object.`);
       this.space();
       if (this.text[this.at] !== ':') throw this.refusal("A ':' is due.");
       this.at += 1;

@@ -137,7 +137,11 @@ export function parseRoot(payload: Uint8Array): Judged<Root> {
   const { critical, version, site, custody, expires, channels } = document;
   if (!isTexts(critical)) return malformed('$.critical', 'The list of critical fields is missing.');
   if (critical.length > 0) {
-    return refuse('trust.root-needs-newer', '$.critical', `It needs ${critical.map(printable).join(', ')}.`);
+    return refuse(
+      'trust.root-needs-newer',
+      '$.critical',
+      `It needs ${critical.slice(0, 8).map(printable).join(', ')}.`,
+    );
   }
   if (!isCount(version)) return malformed('$.version', 'The version is not a whole number from 1.');
   if (typeof site !== 'string' || !isSite(site)) return malformed('$.site', 'The site is not a site name.');

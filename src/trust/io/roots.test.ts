@@ -101,6 +101,11 @@ test('no file, no root: a Fault that says so', async (t) => {
   await writeFile(`${folder}/junk`, 'junk');
   await assert.rejects(pin(home, { ...outside, rootPath: `${folder}/junk` }), code('trust.not-a-root'));
   await assert.rejects(pin(home, { ...outside, rootPath: folder }), code('trust.not-a-root'));
+  for (const device of ['/dev/zero', '/dev/null']) {
+    await assert.rejects(pin(home, { ...outside, rootPath: device }), code('trust.not-a-root'), device);
+  }
+  await writeFile(`${folder}/huge`, Buffer.alloc(5 * 1024 * 1024));
+  await assert.rejects(pin(home, { ...outside, rootPath: `${folder}/huge` }), code('trust.not-a-root'));
 });
 
 test('PIN-1: of two pins at once, one counts', async (t) => {

@@ -4,6 +4,7 @@ import {
   type Files,
   type Happening,
   instantOf,
+  isFault,
   isObject,
   type LedgerAppender,
   type Reason,
@@ -31,9 +32,13 @@ const ROOT_NAME = /^root\.([1-9][0-9]{0,9})\.dsse\.json$/;
 export async function readRootFile(files: Files, path: string): Promise<KeptRoot> {
   let bytes: Uint8Array | undefined;
   try {
+    // A pipe or a device could keep the reader waiting for ever.
+    if ((await files.look(path))?.kind === 'other') {
+      throw trustFault('trust.not-a-root', { where: path, detail: 'It is no plain file.' });
+    }
     bytes = await readIfThere(files, path, ROOT_SIZE_LIMIT);
   } catch (cause) {
-    if (errorCode(cause) === '') throw cause;
+    if (isFault(cause) || errorCode(cause) === '') throw cause;
     throw trustFault('trust.not-a-root', { where: path, detail: `Reading it failed: ${errorCode(cause)}.`, cause });
   }
   if (bytes === undefined) throw trustFault('trust.no-root', { where: path, detail: 'The file does not exist.' });
