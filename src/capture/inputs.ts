@@ -51,8 +51,11 @@ export async function gatherInputs(files: Files, project: Project, known: readon
     const { ecosystem } = entry;
     add({ row: 'input', ecosystem, path: input.path, digest: digestOf(input.bytes), size: input.bytes.length });
     // What is not in the project has its options as its bytes already.
-    const told = Object.keys(input.options).length === 1 || (NAMED.has(ecosystem) && entry.from === undefined);
-    if (told && typeof entry.value === 'string' && entry.targets === undefined) continue;
+    const told =
+      Object.keys(input.options).length === 1 && typeof entry.value === 'string'
+        ? true
+        : Buffer.from(input.bytes).equals(Buffer.from(canonical(input.options), 'utf8'));
+    if (told && entry.targets === undefined) continue;
     const key = `${ecosystem}:${input.path}`;
     const at = settings.get(key) ?? { ecosystem, path: input.path, entries: [] };
     at.entries.push({ ...input.options, ...(entry.targets === undefined ? {} : { targets: entry.targets }) });
