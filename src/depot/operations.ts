@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { operation } from '#kernel';
+import { type Clock, type Files, type Home, operation, type Operation } from '#kernel';
 
 const serveInput = z.object({
   listen: z.string().optional(),
@@ -21,28 +21,41 @@ const serveOutput = z.object({
 });
 export type ServeOutput = z.infer<typeof serveOutput>;
 
-export const serve = operation<ServeInput, ServeOutput>({
-  name: ['serve'],
-  summary: 'Serve what was admitted: npm, PyPI, OCI images and files, each by its own protocol',
-  parameters: [
-    {
-      key: 'listen',
-      form: '--listen ADDR:PORT',
-      help: 'where to listen (default 127.0.0.1:4873; port 0 takes a free one)',
-    },
-    { key: 'tlsCert', form: '--tls-cert FILE', help: 'certificate with its intermediates, PEM' },
-    { key: 'tlsKey', form: '--tls-key FILE', help: 'its private key, PEM' },
-    { key: 'tokenFile', form: '--token-file FILE', help: 'who may ask: one token a line, if wanted a name before it' },
-    {
-      key: 'insecureNoAuth',
-      form: '--insecure-no-auth',
-      help: 'listen beyond this machine without TLS and tokens, on a network that is trusted whole',
-    },
-  ],
-  input: serveInput,
-  output: serveOutput,
-  load: async () => (await import('./verbs/serve.ts')).serveVerb,
-});
+/**
+ * Brings the database of a home up to its ledger, which is ahead after a power cut in the middle of an admission. It
+ * comes from above: what an admission is, the depot does not know.
+ */
+export type Recover = (files: Files, home: Home, clock: Clock) => Promise<void>;
+
+export const serveOperation = (recover?: Recover): Operation<ServeInput, ServeOutput> =>
+  operation<ServeInput, ServeOutput>({
+    name: ['serve'],
+    summary: 'Serve what was admitted: npm, PyPI, OCI images and files, each by its own protocol',
+    parameters: [
+      {
+        key: 'listen',
+        form: '--listen ADDR:PORT',
+        help: 'where to listen (default 127.0.0.1:4873; port 0 takes a free one)',
+      },
+      { key: 'tlsCert', form: '--tls-cert FILE', help: 'certificate with its intermediates, PEM' },
+      { key: 'tlsKey', form: '--tls-key FILE', help: 'its private key, PEM' },
+      {
+        key: 'tokenFile',
+        form: '--token-file FILE',
+        help: 'who may ask: one token a line, if wanted a name before it',
+      },
+      {
+        key: 'insecureNoAuth',
+        form: '--insecure-no-auth',
+        help: 'listen beyond this machine without TLS and tokens, on a network that is trusted whole',
+      },
+    ],
+    input: serveInput,
+    output: serveOutput,
+    load: async () => (await import('./verbs/serve.ts')).serveVerb(recover),
+  });
+
+export const serve = serveOperation();
 
 const clientConfigInput = z.object({ client: z.string().optional(), url: z.string().optional() });
 export type ClientConfigInput = z.infer<typeof clientConfigInput>;

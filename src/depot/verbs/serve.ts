@@ -4,17 +4,19 @@ import { homePath, openHome } from '#system';
 import { depotFault } from '../faults.ts';
 import { openDepot } from '../io/depot.ts';
 import { DEFAULT_LISTEN, parseListen } from '../listen.ts';
-import type { ServeInput, ServeOutput } from '../operations.ts';
+import type { Recover, ServeInput, ServeOutput } from '../operations.ts';
 import { parseTokens, type Tokens } from '../tokens.ts';
 
 const PEM_LIMIT = 1024 * 1024;
 
-export const serveVerb: Implementation<ServeInput, ServeOutput> & {
+type Verb = Implementation<ServeInput, ServeOutput> & {
   follow(input: ServeInput, world: World, emit: (output: ServeOutput) => void): Promise<void>;
-} = {
+};
+
+export const serveVerb = (recover?: Recover): Verb => ({
   async run(input, world) {
     let output: ServeOutput | undefined;
-    await serveVerb.follow(input, world, (listening) => {
+    await this.follow(input, world, (listening) => {
       output = listening;
     });
     if (output === undefined) throw new Error('serve ended before it listened');
@@ -38,6 +40,7 @@ export const serveVerb: Implementation<ServeInput, ServeOutput> & {
         : { cert: await read(input.tlsCert), key: await read(input.tlsKey) };
     const tokens = input.tokenFile === undefined ? undefined : await readTokens(input.tokenFile, world, read);
 
+    await recover?.(world.files, home, world.clock);
     const depot = await openDepot({
       files: world.files,
       home,
@@ -71,7 +74,7 @@ export const serveVerb: Implementation<ServeInput, ServeOutput> & {
     `  what goes out    ${served}\n` +
     `  what is missing  ${misses}\n` +
     `'sallyport client-config' prints what a client needs. Ctrl-C ends it.`,
-};
+});
 
 async function readTokens(path: string, world: World, read: (path: string) => Promise<Uint8Array>): Promise<Tokens> {
   const look = await world.files.look(resolve(world.cwd, path));
