@@ -4,7 +4,7 @@ import { ecosystems } from '#ecosystems/list';
 import { openLedger } from '#ledger';
 import { draftProject } from '#project';
 import { homePath, openHome, writeDurably } from '#system';
-import { createSide, isSite, ledgerSigner, ownRoot } from '#trust';
+import { createSide, isSite, ledgerSigner, ownRoot, readRoots } from '#trust';
 import { operationsFault } from '../faults.ts';
 import type { InitInput, InitOutput } from '../init.ts';
 
@@ -20,7 +20,8 @@ export const initVerb: Implementation<InitInput, InitOutput> = {
     const site = siteName(input.site, input.home === undefined ? folder : path, folder);
 
     const project = await writeProject(world, folder, input.folder !== undefined || input.home === undefined);
-    const made = (await world.files.look(homeAt(path).keys)) === undefined;
+    // The root is written last: a home without one is new, or was cut short and is finished now.
+    const made = (await readRoots(world.files, homeAt(path))).length === 0;
     if (made) await createSide(world.files, homeAt(path), { site, purpose: input.purpose, clock: world.clock });
     const home = await openHome(world.files, path);
     const { root, path: rootPath } = await ownRoot(world.files, home);
