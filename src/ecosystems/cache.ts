@@ -2,6 +2,8 @@
 export class RenderCache<T extends { readonly body: Uint8Array }> {
   readonly #limit: number;
   readonly #entries = new Map<string, T>();
+  /** Renderings under way: who asks meanwhile waits for the same one. */
+  readonly #running = new Map<string, Promise<T | undefined>>();
   #bytes = 0;
   #generation = -1;
 
@@ -13,6 +15,7 @@ export class RenderCache<T extends { readonly body: Uint8Array }> {
   async get(generation: number, key: string, make: () => Promise<T | undefined>): Promise<T | undefined> {
     if (generation !== this.#generation) {
       this.#entries.clear();
+      this.#running.clear();
       this.#bytes = 0;
       this.#generation = generation;
     }
@@ -22,8 +25,20 @@ export class RenderCache<T extends { readonly body: Uint8Array }> {
       this.#entries.set(key, known);
       return known;
     }
-    const made = await make();
-    if (made === undefined || generation !== this.#generation || this.#entries.has(key)) return made;
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    const work = make();
+    this.#running.set(key, work);
+    try {
+      const made = await work;
+      if (made !== undefined && generation === this.#generation) this.#keep(key, made);
+      return made;
+    } finally {
+      if (this.#running.get(key) === work) this.#running.delete(key);
+    }
+  }
+
+  #keep(key: string, made: T): void {
     this.#entries.set(key, made);
     this.#bytes += made.body.length;
     for (const [old, entry] of this.#entries) {
@@ -31,6 +46,5 @@ export class RenderCache<T extends { readonly body: Uint8Array }> {
       this.#entries.delete(old);
       this.#bytes -= entry.body.length;
     }
-    return made;
   }
 }

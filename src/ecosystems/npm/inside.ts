@@ -3,7 +3,7 @@ import type { AdmittedArtifact, Catalog, DepotAnswer, DepotRequest, InsideHalf }
 import { RenderCache } from '../cache.ts';
 import { npmClients } from './clients.ts';
 import { bareName, isPackageName } from './names.ts';
-import { manifestOf, PACKUMENT_LIMIT, type Packument, parsePackument } from './packument.ts';
+import { PACKUMENT_LIMIT, type Packument, parsePackument } from './packument.ts';
 import { highestRelease } from './semver.ts';
 
 const PREFIX = '/npm/';
@@ -149,10 +149,10 @@ async function render(name: string, full: boolean, base: string, catalog: Catalo
     const packument = bytes === undefined ? undefined : parsePackument(bytes);
     if (packument === undefined) continue;
     top ??= packument;
-    const time = isObject(packument.document['time']) ? packument.document['time'] : {};
+    const { time } = packument;
     for (const [version, artifact] of wanted) {
       if (versions.has(version) || artifact.authority !== row.authority) continue;
-      const manifest = manifestOf(packument, version);
+      const manifest = packument.manifest(version);
       if (manifest === undefined) continue;
       versions.set(version, manifestWith(manifest, artifact, full, base));
       if (Object.hasOwn(time, version)) times.set(version, time[version]);
@@ -184,7 +184,7 @@ async function render(name: string, full: boolean, base: string, catalog: Catalo
   };
   const modified = times.get('modified');
   const value = full
-    ? { ...omit(top.document, ['versions', 'dist-tags', 'time', '_attachments', '_rev', '_sallyport']), ...filtered }
+    ? { ...omit(top.rest(), ['dist-tags', 'time', '_attachments', '_rev', '_sallyport']), ...filtered }
     : { name, ...(modified !== undefined && { modified }), ...filtered };
   const body = Buffer.from(JSON.stringify(value), 'utf8');
   return { body, etag: `"${hexOf(digestOf(body)).slice(0, 32)}"` };

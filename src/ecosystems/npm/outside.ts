@@ -16,7 +16,7 @@ import { npmFault } from './faults.ts';
 import { agree, isAmbiguous, parseIntegrity, parseShasum } from './integrity.ts';
 import { type LockedPackage, parseNpmLock } from './lockfile.ts';
 import { bareName, scopeOf } from './names.ts';
-import { distOf, manifestOf, PACKUMENT_LIMIT, type Packument, parsePackument, publishedOf } from './packument.ts';
+import { distOf, PACKUMENT_LIMIT, type Packument, parsePackument, publishedOf } from './packument.ts';
 import { fits, isRestricted } from './platform.ts';
 
 /** Packuments that are in memory at once: each can be tens of megabytes. */
@@ -163,7 +163,7 @@ async function bySource(
     for (const base of bases) {
       if (!isHttp(base)) continue;
       const fetched = await ask(base);
-      const manifest = fetched === undefined ? undefined : manifestOf(fetched.packument, entry.version);
+      const manifest = fetched === undefined ? undefined : fetched.packument.manifest(entry.version);
       if (manifest === undefined) continue;
       const integrity = parseIntegrity(distOf(manifest).integrity ?? '', 'index') ?? [];
       if (agree(entry.integrity, integrity) === false) {
@@ -219,7 +219,7 @@ async function fetchPackument(
     throw npmFault('npm.upstream', { where, detail: `${origin} answered with status ${answer.status}.` });
   }
   const packument = parsePackument(answer.bytes);
-  if (packument === undefined || packument.document['name'] !== name) {
+  if (packument === undefined || packument.name !== name) {
     throw npmFault('npm.upstream', {
       where,
       detail: `${origin} answered with something that is not the document of ${name}.`,
@@ -254,7 +254,7 @@ function decodeSlashes(path: string): string {
 
 function wantedOf(entry: LockedPackage, targets: Targets, from: Fetched | undefined, path: string): Wanted {
   const where = `${path}:${entry.line}`;
-  const manifest = from === undefined ? undefined : manifestOf(from.packument, entry.version);
+  const manifest = from === undefined ? undefined : from.packument.manifest(entry.version);
   const dist = manifest === undefined ? undefined : distOf(manifest);
   const tarball =
     dist?.tarball === undefined || from === undefined || !URL.canParse(dist.tarball, from.address)
