@@ -215,7 +215,9 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
   const check = <T>(schema: z.ZodType<T>, candidate: unknown, prefix: readonly PropertyKey[]): T => {
     const result = schema.safeParse(candidate);
     if (result.success) return result.data;
-    const [issue] = result.error.issues;
+    // A misspelt key is also a missing one: the misspelling is what helps.
+    const { issues } = result.error;
+    const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
     if (issue === undefined) throw new Error('zod refused without an issue');
     const place = [...prefix, ...issue.path];
     if (issue.code === 'unrecognized_keys') {
