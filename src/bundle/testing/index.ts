@@ -1,2 +1,2 @@
 export { craftBundle, type Lies, type Member } from './craft.ts';
-export { type Outside, outsideWith, type Some } from './outside.ts';
+export { endOfProcess, memoryFolder, type Outside, outsideWith, type Some } from './outside.ts';

@@ -1,4 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { type ArtifactRow, type Digest, type Files, type LockRow, type World } from '#kernel';
 import { testWorld } from '#kernel/testing';
 import { nodeFiles } from '#system';
@@ -116,4 +118,22 @@ function fileRow(name: string, digest: Digest, size: number): ArtifactRow {
     inputs: ['files'],
     facts: {},
   };
+}
+
+/**
+ * What the end of a process does for its ledger's lock: an injected crash leaves this process alive, and a lock whose
+ * holder lives is held. An empty lock is a released one.
+ */
+export async function endOfProcess(home: string): Promise<void> {
+  const folder = `${home}/ledger/state`;
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (/^lock\.\d+$/.test(name)) await truncate(`${folder}/${name}`, 0);
+  }
+}
+
+/** A folder in memory where the machine has such a place: a thousand real flushes to a disk take minutes. */
+export async function memoryFolder(test: { after(fn: () => Promise<void>): void }): Promise<string> {
+  const folder = await mkdtemp(`${existsSync('/dev/shm') ? '/dev/shm' : tmpdir()}/sallyport-test-`);
+  test.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
 }
