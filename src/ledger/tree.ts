@@ -139,7 +139,7 @@ export function verifyInclusion(index: number, size: number, leaf: Hash, proof: 
   return sn === 0 && sameHash(result, root);
 }
 
-/** RFC 9162 section 2.1.4.2; from size 0 everything is consistent, with an empty proof. */
+/** RFC 9162 section 2.1.4.2. From size 0 to another there is no proof, because it would bind nothing. */
 export function verifyConsistency(
   older: number,
   newer: number,
@@ -147,9 +147,9 @@ export function verifyConsistency(
   newerRoot: Hash,
   proof: readonly Hash[],
 ): boolean {
-  if (!isSize(older) || !isSize(newer) || older > newer || !allHashes([olderRoot, newerRoot, ...proof])) return false;
+  if (!isSize(older) || !isSize(newer) || older > newer) return false;
   if (older === newer) return proof.length === 0 && sameHash(olderRoot, newerRoot);
-  if (older === 0) return proof.length === 0 && sameHash(olderRoot, emptyRoot());
+  if (older === 0 || !allHashes([olderRoot, newerRoot, ...proof])) return false;
   const path = [...proof];
   if (isPowerOfTwo(older)) path.unshift(olderRoot);
   const first = path[0];
