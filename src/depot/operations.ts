@@ -27,7 +27,7 @@ export type ServeOutput = z.infer<typeof serveOutput>;
  */
 export type Recover = (files: Files, home: Home, clock: Clock) => Promise<void>;
 
-export const serveOperation = (recover?: Recover): Operation<ServeInput, ServeOutput> =>
+export const serveOperation = (recover: Recover): Operation<ServeInput, ServeOutput> =>
   operation<ServeInput, ServeOutput>({
     name: ['serve'],
     summary: 'Serve what was admitted: npm, PyPI, OCI images and files, each by its own protocol',
@@ -54,8 +54,6 @@ export const serveOperation = (recover?: Recover): Operation<ServeInput, ServeOu
     output: serveOutput,
     load: async () => (await import('./verbs/serve.ts')).serveVerb(recover),
   });
-
-export const serve = serveOperation();
 
 const clientConfigInput = z.object({ client: z.string().optional(), url: z.string().optional() });
 export type ClientConfigInput = z.infer<typeof clientConfigInput>;

@@ -2,7 +2,7 @@ import type { Operation } from '#kernel';
 import { admit } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
-import { clientConfig, serve } from '#depot/operations';
+import { clientConfig, serveOperation } from '#depot/operations';
 import { ledgerOperations } from '#ledger/operations';
 import { doctor, rehearse } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
@@ -24,7 +24,7 @@ export const operations: readonly AnyOperation[] = [
   verify,
   diff,
   admit,
-  serve,
+  serveOperation(async (files, home, clock) => (await import('#admit')).recoverSide(files, home, clock)),
   clientConfig,
   rehearse,
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),

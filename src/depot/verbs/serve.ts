@@ -13,7 +13,7 @@ type Verb = Implementation<ServeInput, ServeOutput> & {
   follow(input: ServeInput, world: World, emit: (output: ServeOutput) => void): Promise<void>;
 };
 
-export const serveVerb = (recover?: Recover): Verb => ({
+export const serveVerb = (recover: Recover): Verb => ({
   async run(input, world) {
     let output: ServeOutput | undefined;
     await this.follow(input, world, (listening) => {
@@ -40,7 +40,7 @@ export const serveVerb = (recover?: Recover): Verb => ({
         : { cert: await read(input.tlsCert), key: await read(input.tlsKey) };
     const tokens = input.tokenFile === undefined ? undefined : await readTokens(input.tokenFile, world, read);
 
-    await recover?.(world.files, home, world.clock);
+    await recover(world.files, home, world.clock);
     const depot = await openDepot({
       files: world.files,
       home,
