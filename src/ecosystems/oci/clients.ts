@@ -23,7 +23,8 @@ export const clients: readonly ClientConfig[] = [
     render: (base) =>
       '# /etc/containerd/certs.d/_default/hosts.toml\n' +
       `# and in config.toml: [plugins."io.containerd.grpc.v1.cri".registry] config_path = "/etc/containerd/certs.d"\n` +
-      `[host."${base}"]\n  capabilities = ["pull", "resolve"]\n`,
+      // Without `server`, containerd turns to the registry itself for whatever the depot does not have.
+      `server = "${base}"\n\n[host."${base}"]\n  capabilities = ["pull", "resolve"]\n`,
     environment: () => ({}),
   },
   {
@@ -42,7 +43,8 @@ export const clients: readonly ClientConfig[] = [
     render: (base) =>
       '# /etc/docker/daemon.json\n' +
       `${JSON.stringify({ 'registry-mirrors': [base], ...(isPlain(base) ? { 'insecure-registries': [hostOf(base)] } : {}) }, null, 2)}\n` +
-      `# Images of other registries: docker pull ${hostOf(base)}/REGISTRY/NAME:TAG\n`,
+      '# For what the mirror does not have, Docker turns to its own registry: name images through the depot to avoid it.\n' +
+      `# Any image: docker pull ${hostOf(base)}/REGISTRY/NAME:TAG\n`,
     environment: () => ({}),
   },
   {

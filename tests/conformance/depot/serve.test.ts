@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { findProgram } from '#system';
+import { isFault } from '#kernel';
+import { debianTools } from '#system';
 import { skipped, used } from '../../components.ts';
 import { emptyHome, filesOf, serveProcess } from './inside.ts';
 
@@ -75,10 +76,14 @@ test('beyond this machine only with a certificate and tokens, unless told otherw
 });
 
 test('with a certificate and tokens: who has none is asked for one, and names stand in the journal', async (t) => {
-  const openssl = await findProgram('openssl', process.env);
-  if (openssl === undefined) return t.skip(skipped('openssl', 'it is not on this machine'));
-  const curl = await findProgram('curl', process.env);
-  if (curl === undefined) return t.skip(skipped('curl', 'it is not on this machine'));
+  let tools;
+  try {
+    tools = await debianTools(['openssl', 'curl'], { env: process.env });
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return t.skip(skipped('openssl, curl', error.message));
+  }
+  const [openssl, curl] = [tools.openssl.path, tools.curl.path];
   used('openssl', (await run(openssl, 'version')).out.split(' ')[1] ?? '');
   used('curl', (await run(curl, '--version')).out.split(' ')[1] ?? '');
   const [cert, key, tokens] = [join(folder, 'cert.pem'), join(folder, 'key.pem'), join(folder, 'tokens')];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createSocket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ecosystemOf } from '#ecosystems/list';
 import { isFault } from '#kernel';
-import { debianTools, type Tool } from '#system';
+import { debianTools, findProgram, type Tool } from '#system';
 import { type Descriptor, Layout, OCI_INDEX } from '../../../src/ecosystems/oci/testing/layout.ts';
 import { skipped, used } from '../../components.ts';
 import { emptyHome, fetched, loopbackUpstream, projectInput, serveHome, TARGETS } from '../depot/inside.ts';
@@ -105,6 +105,13 @@ async function startRegistry(path: string): Promise<string> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('docker-registry did not start');
+}
+
+async function clientText(name: string, base: string): Promise<string> {
+  const inside = await ecosystemOf('oci')?.inside();
+  const config = inside?.clients.find(({ client }) => client === name);
+  assert.ok(config);
+  return config.render(base);
 }
 
 async function captured(image: string): Promise<void> {
@@ -207,6 +214,70 @@ test("an index that holds all platforms is copied whole by the client's --all", 
   await run(tools.skopeo.path, ['copy', '--all', '--src-tls-verify=false', image, `oci:${join(folder, 'all')}:1.0`]);
   const out = JSON.parse(await readFile(join(folder, 'all/index.json'), 'utf8')) as { manifests: Descriptor[] };
   assert.equal(out.manifests[0]?.digest, made.index.digest);
+
+  // With podman's configuration the name stays as it is, and what is not here is asked of nobody else.
+  const config = (await clientText('podman', depot.base)).replaceAll('REGISTRY', 'registry.example.test');
+  await writeFile(join(folder, 'registries.conf'), config);
+  const plain = ['--registries-conf', join(folder, 'registries.conf'), 'inspect', '--raw'];
+  const raw = await run(tools.skopeo.path, [...plain, 'docker://registry.example.test/whole:1.0']);
+  assert.equal(raw, await readFile(join(folder, 'layout/blobs', made.index.digest.replace(':', '/')), 'utf8'));
+  await assert.rejects(
+    run(tools.skopeo.path, [...plain, 'docker://registry.example.test/none:1.0']),
+    (error: Error) => {
+      assert.match(error.message, /No admitted bundle brought/);
+      assert.doesNotMatch(error.message, /lookup|dial/);
+      return true;
+    },
+  );
+});
+
+test('containerd pulls by the unchanged name, from one depot for all registries', async (t) => {
+  const containerd = await findProgram('containerd', process.env);
+  const ctr = await findProgram('ctr', process.env);
+  if (containerd === undefined || ctr === undefined || process.getuid?.() !== 0) {
+    return t.skip(skipped('containerd', 'it is not on this machine, or this is not root, and it needs both'));
+  }
+  used('containerd', firstLine(await run(containerd, ['--version'])));
+  const layout = new Layout();
+  const { index } = layout.index('containerd');
+  layout.add(index, '1.0');
+  await layout.write(join(folder, 'for-containerd'));
+  const image = 'registry.example.test/team/containerd:1.0';
+  const outside = await ecosystemOf('oci')?.outside();
+  assert.ok(outside);
+  const input = projectInput(folder, 'for-containerd/index.json', { oci: image, from: 'for-containerd' });
+  const served = await emptyHome(join(folder, 'containerd-home'));
+  const closure = await outside.resolve(input, TARGETS, loopbackUpstream(served.store));
+  served.publish(await fetched(closure, served.store, folder, 'for-containerd/index.json'));
+  const depot = await serveHome(served.path);
+  stop.push(() => depot.close());
+
+  const at = (name: string): string => join(folder, 'containerd', name);
+  await mkdir(at('certs/_default'), { recursive: true });
+  await writeFile(at('certs/_default/hosts.toml'), await clientText('containerd', depot.base));
+  await writeFile(
+    at('config.toml'),
+    `version = 2\nroot = "${at('root')}"\nstate = "${at('state')}"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "${at('sock')}"\n`,
+  );
+  const daemon = spawn(containerd, ['-c', at('config.toml')], { stdio: 'ignore' });
+  const ended = once(daemon, 'exit');
+  stop.push(async () => {
+    daemon.kill('SIGTERM');
+    await ended;
+  });
+  for (let i = 0; i < 100 && (await access(at('sock')).catch(() => false)) === false; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const pull = ['images', 'pull', '--snapshotter', 'native', '--hosts-dir', at('certs'), '--platform', 'linux/amd64'];
+  await run(ctr, ['-a', at('sock'), ...pull, image]);
+  const listed = await run(ctr, ['-a', at('sock'), 'images', 'ls']);
+  assert.ok(listed.includes(`${image} `) && listed.includes(index.digest), listed);
+  // What is not here is asked of nobody else: the registry itself is never looked up.
+  await assert.rejects(run(ctr, ['-a', at('sock'), ...pull, 'registry.example.test/team/none:1.0']), (error: Error) => {
+    assert.match(error.message, /not found/);
+    assert.doesNotMatch(error.message, /lookup|dial/);
+    return true;
+  });
 });
 
 /** A registry that asks for a token of a service elsewhere, which asks for a password. */
