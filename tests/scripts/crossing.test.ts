@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, copyFile, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { digestOf } from '#kernel';
 import { temporaryFolder } from '#system/testing';
-import { sallyport } from './sallyport.ts';
+import { sallyport, serving } from './sallyport.ts';
 
 // The story of a crossing as scripts outside rely on it: names, shapes and exit codes, by the real command.
 
@@ -205,6 +205,22 @@ test('every damaged, foreign or older bundle is refused by name and changes only
 
   const good = await sallyport(folder, ['admit', bundle, '--home', 'in', '--json']);
   assert.equal(good.code, 0, good.out);
+});
+
+test('what was admitted is served, also when the database was lost: the ledger and the store make it again', async (t) => {
+  const folder = await temporaryFolder(t);
+  const { root, bundle } = await outside(folder);
+  assert.equal((await sallyport(folder, ['init', '--home', 'in', '--site', 'high', '--json'])).code, 0);
+  assert.equal((await sallyport(folder, ['admit', bundle, '--root', root, '--home', 'in', '--json'])).code, 0);
+  for (const name of ['state.db', 'state.db-wal', 'state.db-shm']) await rm(join(folder, 'in', name), { force: true });
+  const { base, stop } = await serving(t, folder, 'in');
+  const answer = await fetch(`${base}/files/files/hello.txt`);
+  assert.equal(answer.status, 200);
+  assert.equal(await answer.text(), 'hello\n');
+  const missing = await fetch(`${base}/files/files/none.txt`);
+  assert.equal(missing.status, 404);
+  assert.match(await missing.text(), /No admitted bundle/);
+  assert.equal(await stop(), 143);
 });
 
 test('two bundles are compared, and a frozen capture tells what differs', async (t) => {

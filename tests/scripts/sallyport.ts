@@ -42,3 +42,28 @@ export async function sallyport(
   if (args.includes('--json') && out !== '') json = JSON.parse(out);
   return { code, out, err, json };
 }
+
+/** Starts the depot of a home on a free port of loopback; it ends with the test. */
+export async function serving(
+  test: { after(fn: () => Promise<void>): void },
+  folder: string,
+  home: string,
+): Promise<{ base: string; stop(): Promise<number> }> {
+  const args = ['serve', '--home', home, '--listen', '127.0.0.1:0', '--json'];
+  const child = spawn(launcher, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+  const closed = new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)));
+  const stop = async (): Promise<number> => {
+    child.kill('SIGTERM');
+    return closed;
+  };
+  test.after(async () => void (await stop()));
+  let out = '';
+  for await (const piece of child.stdout.setEncoding('utf8')) {
+    out += piece as string;
+    if (out.includes('\n')) break;
+  }
+  const { listening } = JSON.parse(out) as { listening: string[] };
+  const [base] = listening;
+  if (base === undefined) throw new Error(`it does not listen: ${out}`);
+  return { base, stop };
+}
