@@ -276,14 +276,31 @@ describe('what an npm lock asks for', () => {
     assert.equal(row?.row === 'artifact' && row.origin, 'web/vendor/left.tgz');
   });
 
-  test('notes tell of scripts, of optional packages that the lock lacks, and of platforms that do not fit', async () => {
+  test('notes tell of scripts, and of platforms that do not fit', async () => {
     const lock = lockOf({
-      'node_modules/left': { version: '1.2.0', hasInstallScript: true, optionalDependencies: { gone: '1' } },
+      'node_modules/left': { version: '1.2.0', hasInstallScript: true },
       'node_modules/mac': { version: '1.0.0', os: ['darwin'] },
     });
     const { closure } = await resolve(npm, sample(lock));
     assert.match(closure.notes.join('\n'), /left 1\.2\.0 runs a script/);
-    assert.match(closure.notes.join('\n'), /optional dependency gone/);
     assert.match(closure.notes.join('\n'), /mac 1\.0\.0 fits no target/);
+  });
+
+  test('an optional package that a target needs and the lock lacks is told, others are not', async () => {
+    const musl = npmPackage('n-musl', '1.0.0', { libc: ['musl'], os: ['linux'] });
+    const mac = npmPackage('n-mac', '1.0.0', { os: ['darwin'] });
+    const lock = lockOf({
+      'node_modules/left': {
+        version: '1.2.0',
+        optionalDependencies: { 'n-musl': '1.0.0', 'n-mac': '1.0.0', 'n-there': '1.0.0', 'n-gone': '1.0.0' },
+      },
+      'node_modules/left/node_modules/n-there': { version: '1.2.0', name: 'left' },
+    });
+    const upstream = npmRegistry([left, musl, mac]);
+    const { closure, content } = await resolve(npm, sample(lock, { upstream, targets: [linuxAmd64, alpine] }));
+    assert.equal(closure.notes.length, 2, closure.notes.join('\n'));
+    assert.match(closure.notes.join('\n'), /n-musl 1\.0\.0, which the lock does not name although it fits alpine/);
+    assert.match(closure.notes.join('\n'), /n-gone 1\.0\.0.*could not be found out/);
+    assert.equal(content.blobs.size, closure.documents.length);
   });
 });

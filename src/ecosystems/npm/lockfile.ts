@@ -3,7 +3,7 @@ import { npmFault } from './faults.ts';
 import { isAmbiguous, parseIntegrity } from './integrity.ts';
 import { parseWithLines } from './lines.ts';
 import { isPackageName } from './names.ts';
-import type { PlatformFields } from './platform.ts';
+import { type PlatformFields, platformOf } from './platform.ts';
 
 /** A package that the lock takes from a registry or from a tarball. */
 export interface LockedPackage extends PlatformFields {
@@ -34,7 +34,16 @@ export interface NpmLock {
   readonly files: readonly LockedFile[];
   /** Folders of workspaces and linked packages, relative to the folder of the lockfile, with the line that names them. */
   readonly folders: readonly { readonly path: string; readonly line: number }[];
-  readonly notes: readonly string[];
+  readonly missing: readonly MissingOptional[];
+}
+
+/** An optional dependency of a package of the lock that the lock itself does not name. */
+export interface MissingOptional {
+  /** `The project`, or where npm puts the package that wants it. */
+  readonly owner: string;
+  readonly name: string;
+  readonly range: string;
+  readonly line: number;
 }
 
 /**
@@ -59,13 +68,13 @@ export function parseNpmLock(bytes: Uint8Array, path: string): NpmLock {
   const packages: LockedPackage[] = [];
   const files: LockedFile[] = [];
   const folders: { path: string; line: number }[] = [];
-  const notes: string[] = [];
+  const missing: MissingOptional[] = [];
   for (const [key, entry] of Object.entries(entries)) {
     const line = parsed.lineOf('packages', key);
     const where = `${path}:${line}`;
     const bad = (detail: string) => npmFault('npm.lock-entry', { where, detail: `${printable(key)}: ${detail}` });
     if (!isObject(entry)) throw bad('it is not an object.');
-    missingOptionals(key, entry, entries, notes);
+    missing.push(...missingOptionals(key, line, entry, entries));
     if (key === '') continue;
 
     if (entry['link'] === true) {
@@ -116,43 +125,25 @@ export function parseNpmLock(bytes: Uint8Array, path: string): NpmLock {
       integrity,
       optional: entry['optional'] === true || entry['devOptional'] === true,
       hasInstallScript: entry['hasInstallScript'] === true,
-      ...platform(entry),
+      ...platformOf(entry),
     });
   }
-  return { packages, files, folders, notes };
+  return { packages, files, folders, missing };
 }
 
-function platform(entry: Readonly<Record<string, unknown>>): PlatformFields {
-  const list = (key: string): readonly string[] | undefined => {
-    const value = entry[key];
-    if (typeof value === 'string') return [value];
-    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined;
-  };
-  const os = list('os');
-  const cpu = list('cpu');
-  const libc = list('libc');
-  return { ...(os && { os }), ...(cpu && { cpu }), ...(libc && { libc }) };
-}
-
-/**
- * npm may write a lock that lacks the optional packages of other platforms (npm/cli#4828). Nothing says which version
- * they would have, so they cannot be carried, but whoever installs on such a platform must know.
- */
+/** npm may write a lock that lacks the optional packages of other platforms (npm/cli#4828). */
 function missingOptionals(
   key: string,
+  line: number,
   entry: Readonly<Record<string, unknown>>,
   entries: Readonly<Record<string, unknown>>,
-  notes: string[],
-): void {
+): readonly MissingOptional[] {
   const optional = entry['optionalDependencies'];
-  if (!isObject(optional) || entry['link'] === true) return;
-  for (const name of Object.keys(optional)) {
-    if (isThere(key, name, entries)) continue;
-    const owner = key === '' ? 'The project' : printable(key);
-    notes.push(
-      `${owner} has the optional dependency ${printable(name)}, which the lock does not name: it is not carried, and a platform that needs it goes without.`,
-    );
-  }
+  if (!isObject(optional) || entry['link'] === true || entry['inBundle'] === true) return [];
+  const owner = key === '' ? 'The project' : printable(key);
+  return Object.entries(optional)
+    .filter(([name]) => isPackageName(name) && !isThere(key, name, entries))
+    .map(([name, range]) => ({ owner, name, range: text(range) ?? '', line }));
 }
 
 /** Node's look-up: from the package's own node_modules up to the root's. */

@@ -9,15 +9,15 @@ import {
   type Target,
   type Targets,
 } from '#kernel';
-import type { Closure, OutsideHalf, ProjectInput, Source, Upstream, Wanted } from '#ecosystems';
+import type { ClientSettings, Closure, OutsideHalf, ProjectInput, Source, Upstream, Wanted } from '#ecosystems';
 import { authorityOf, folderAddress, isHttp, withoutSecrets } from '../address.ts';
 import { inParallel } from '../parallel.ts';
 import { npmFault } from './faults.ts';
 import { agree, isAmbiguous, parseIntegrity, parseShasum } from './integrity.ts';
-import { type LockedPackage, parseNpmLock } from './lockfile.ts';
+import { type LockedPackage, type MissingOptional, parseNpmLock } from './lockfile.ts';
 import { bareName, scopeOf } from './names.ts';
 import { distOf, PACKUMENT_LIMIT, type Packument, parsePackument, publishedOf } from './packument.ts';
-import { fits, isRestricted } from './platform.ts';
+import { fits, isRestricted, platformOf } from './platform.ts';
 
 /** Packuments that are in memory at once: each can be tens of megabytes. */
 const LANES = 8;
@@ -35,7 +35,7 @@ export const npmOutside: OutsideHalf = {
   async resolve(input, targets, upstream) {
     const lock = parseNpmLock(input.bytes, input.path);
     const folder = posix.dirname(input.path);
-    const notes = [...lock.notes];
+    const notes: string[] = [];
     const wanted = new WantedSet(input.path);
     await checkFolders(lock.folders, folder, input);
     await localTarballs(lock.files, folder, input, wanted);
@@ -63,10 +63,7 @@ export const npmOutside: OutsideHalf = {
     let done = 0;
     await inParallel([...byName], LANES, async ([name, entries]) => {
       upstream.signal.throwIfAborted();
-      const scope = scopeOf(name);
-      const registry = folderAddress(
-        (scope === undefined ? undefined : settings.scopes[scope]) ?? settings.registries[0] ?? '',
-      );
+      const registry = registryFor(name, settings);
       for (const [from, group] of await bySource(name, registry, entries, input.path, upstream)) {
         if (from !== undefined) documents.push(from.row);
         const versions = new Set<string>();
@@ -84,12 +81,46 @@ export const npmOutside: OutsideHalf = {
       upstream.report({ type: 'amount', step: 'resolve', done, total: byName.size, unit: 'items', current: name });
     });
 
+    notes.push(...(await missingOptionals(lock.missing, targets, settings, input.path, upstream)));
     // Answers arrive in any order; what comes out must not depend on it.
     documents.sort(compareIdentity);
     pointers.sort((a, b) => compareIdentity(a, b) || compareUtf8(a.pointer, b.pointer));
     return { artifacts: wanted.all(), documents, pointers, notes: [...new Set(notes)] };
   },
 };
+
+function registryFor(name: string, settings: ClientSettings): string {
+  const scope = scopeOf(name);
+  return folderAddress((scope === undefined ? undefined : settings.scopes[scope]) ?? settings.registries[0] ?? '');
+}
+
+/**
+ * Optional packages that the lock leaves out although a target needs them. Nothing locks their version, so they are not
+ * carried; npm on that target installs without them, and often the program then fails when it starts.
+ */
+async function missingOptionals(
+  missing: readonly MissingOptional[],
+  targets: readonly Target[],
+  settings: ClientSettings,
+  path: string,
+  upstream: Upstream,
+): Promise<readonly string[]> {
+  const notes = await inParallel(missing, LANES, async ({ owner, name, range, line }) => {
+    const registry = registryFor(name, settings);
+    const where = `${path}:${line}`;
+    const packument = isHttp(registry) ? (await askRegistry(name, registry, where, upstream))?.packument : undefined;
+    const version = range.replace(/^npm:.*@/, '');
+    const manifest = packument?.manifest(version) ?? packument?.manifest(packument.tags.get('latest') ?? '');
+    const what = `${where}: ${owner} has the optional dependency ${printable(name)} ${printable(range)}, which the lock does not name`;
+    if (manifest === undefined) return [`${what}; what it is for could not be found out.`];
+    const fields = platformOf(manifest);
+    const needs = targets.filter((target) => fits(fields, target)).map((target) => target.name);
+    if (needs.length === 0) return [];
+    const again = "'npm install --package-lock-only --os OS --cpu CPU --libc LIBC' adds it";
+    return [`${what} although it fits ${needs.sort().join(', ')}: it is not carried. ${again}.`];
+  });
+  return notes.flat();
+}
 
 /** One artifact per identity, although a lock may put the same package in many places. */
 class WantedSet {
@@ -202,12 +233,12 @@ async function bySource(
   return groups;
 }
 
-async function fetchPackument(
+async function askRegistry(
   name: string,
   registry: string,
   where: string,
   upstream: Upstream,
-): Promise<Fetched | undefined> {
+): Promise<{ packument: Packument; address: string; origin: string; bytes: Uint8Array } | undefined> {
   const address = `${registry}${name.replace('/', '%2f')}`;
   const answer = await upstream.getBytes(
     { client: 'npm', url: address, headers: { accept: 'application/json' } },
@@ -220,11 +251,21 @@ async function fetchPackument(
   }
   const packument = parsePackument(answer.bytes);
   if (packument === undefined || packument.name !== name) {
-    throw npmFault('npm.upstream', {
-      where,
-      detail: `${origin} answered with something that is not the document of ${name}.`,
-    });
+    const detail = `${origin} answered with something that is not the document of ${name}.`;
+    throw npmFault('npm.upstream', { where, detail });
   }
+  return { packument, address, origin, bytes: answer.bytes };
+}
+
+async function fetchPackument(
+  name: string,
+  registry: string,
+  where: string,
+  upstream: Upstream,
+): Promise<Fetched | undefined> {
+  const answer = await askRegistry(name, registry, where, upstream);
+  if (answer === undefined) return undefined;
+  const { packument, address, origin, bytes } = answer;
   const row: Document = {
     ecosystem: 'npm',
     authority: authorityOf(registry),
@@ -232,8 +273,8 @@ async function fetchPackument(
     version: '',
     file: '',
     role: 'packument',
-    digest: await upstream.keep(answer.bytes),
-    size: answer.bytes.length,
+    digest: await upstream.keep(bytes),
+    size: bytes.length,
     media: 'application/json',
     origin,
   };

@@ -10,6 +10,19 @@ export interface PlatformFields {
   readonly libc?: readonly string[];
 }
 
+/** `os`, `cpu` and `libc` of a manifest or of an entry of a lock; npm takes a single string for a list of one. */
+export function platformOf(entry: Readonly<Record<string, unknown>>): PlatformFields {
+  const list = (key: string): readonly string[] | undefined => {
+    const value = entry[key];
+    if (typeof value === 'string') return [value];
+    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined;
+  };
+  const os = list('os');
+  const cpu = list('cpu');
+  const libc = list('libc');
+  return { ...(os && { os }), ...(cpu && { cpu }), ...(libc && { libc }) };
+}
+
 export function isRestricted(fields: PlatformFields): boolean {
   return fields.os !== undefined || fields.cpu !== undefined || fields.libc !== undefined;
 }
