@@ -146,8 +146,9 @@ export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlo
       `    meta l4proto != { tcp, udp, sctp } add @other${name} { ${ip} saddr . ${ip} daddr . meta l4proto }`,
     );
   }
-  // An answer, not silence: a client that waits for a time limit would hide how many there are.
-  out.push('    reject with icmpx type admin-prohibited', '  }', '}', '');
+  // An answer, not silence: a client that waits for a time limit would hide how many there are. A reset is not
+  // subject to the kernel's rate limit on ICMP errors.
+  out.push('    meta l4proto tcp reject with tcp reset', '    reject with icmpx type admin-prohibited', '  }', '}', '');
   return out.join('\n');
 }
 
