@@ -65,13 +65,15 @@ export async function npmSettings(options: SettingsOptions): Promise<EffectiveSe
     }
   }
   const effective = (key: string): string => {
+    // What holds a password is left out of the listing whole.
+    if (!(key in config)) return raw.get(key) ?? '';
     const listed = text(config[key]);
     return /\*\*\*|REDACTED|\(protected\)/i.test(listed) ? (raw.get(key) ?? listed) : listed;
   };
 
   const secrets = new Map<string, string>();
   const scopes: Record<string, string> = {};
-  for (const key of Object.keys(config)) {
+  for (const key of new Set([...raw.keys(), ...Object.keys(config)])) {
     const scope = /^(@[^:]+):registry$/.exec(key)?.[1];
     if (scope !== undefined) scopes[scope] = registryAddress(effective(key), secrets);
   }
