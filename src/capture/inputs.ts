@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { ProjectInput } from '#ecosystems';
-import { compareUtf8, digestOf, errorCode, type Files, type InputRow, printable, type Target } from '#kernel';
+import {
+  compareUtf8,
+  digestOf,
+  errorCode,
+  type Files,
+  type InputRow,
+  type LockRow,
+  printable,
+  type Target,
+} from '#kernel';
 import { type InputEntry, nearest, type Project } from '#project';
 import { withoutSecrets } from '#system';
 import { captureFault } from './faults.ts';
@@ -27,10 +36,49 @@ const FILES = 100_000;
 const NAMED = new Set(['oci']);
 /** The ecosystem of rows about sallyport.yaml itself: a changed target resolves everything again. */
 export const PROJECT = 'project';
+/** The ecosystem of rows about files that stand beside an input. */
+export const SIBLING = 'beside';
 export const TARGETS_ROW = 'sallyport.yaml#targets';
 
+/**
+ * A file that a resolver read beside its input (`-r base.txt`, a workspace's package.json) is an input too. Only the
+ * resolver knows which it reads, so its row names whose it is: `ecosystem:input#file`.
+ */
+export function siblingRow(ecosystem: string, input: string, file: string, bytes: Uint8Array | undefined): InputRow {
+  // That a file was not there is a fact as well: it may be there the next time.
+  const known = bytes ?? Buffer.from('absent');
+  const path = `${ecosystem}:${input}#${file}`;
+  return { row: 'input', ecosystem: SIBLING, path, digest: digestOf(known), size: bytes?.length ?? 0 };
+}
+
+/** Ecosystem and path of the input that a sibling's row belongs to. */
+export function parentOf(row: InputRow): { ecosystem: string; path: string; file: string } | undefined {
+  if (row.ecosystem !== SIBLING) return undefined;
+  const [, ecosystem, path, file] = /^([a-z0-9]+):(.*)#([^#]*)$/s.exec(row.path) ?? [];
+  return ecosystem === undefined || path === undefined || file === undefined ? undefined : { ecosystem, path, file };
+}
+
+/** What the siblings that the lock knows hold now, for the inputs that are still there. */
+async function siblingRows(inputs: readonly Gathered[], lock: readonly LockRow[]): Promise<InputRow[]> {
+  const rows: InputRow[] = [];
+  for (const row of lock) {
+    const parent = row.row === 'input' ? parentOf(row) : undefined;
+    if (parent === undefined) continue;
+    const owner = inputs.find(({ entry, input }) => entry.ecosystem === parent.ecosystem && input.path === parent.path);
+    if (owner === undefined) continue;
+    const bytes = await owner.input.sibling(parent.file, LIMIT).catch(() => undefined);
+    rows.push(siblingRow(parent.ecosystem, parent.path, parent.file, bytes));
+  }
+  return rows;
+}
+
 /** Reads all inputs of a project. Throws capture.input-missing and capture.ecosystem-unknown. */
-export async function gatherInputs(files: Files, project: Project, known: readonly string[]): Promise<GatheredInputs> {
+export async function gatherInputs(
+  files: Files,
+  project: Project,
+  known: readonly string[],
+  lock: readonly LockRow[] = [],
+): Promise<GatheredInputs> {
   const inputs: Gathered[] = [];
   for (const entry of project.inputs) {
     if (!known.includes(entry.ecosystem)) {
@@ -67,6 +115,7 @@ export async function gatherInputs(files: Files, project: Project, known: readon
   };
   for (const [key, { entries }] of settings) about(`sallyport.yaml#${key}`, entries);
   about(TARGETS_ROW, project.targets);
+  for (const row of await siblingRows(inputs, lock)) add(row);
   return { inputs, rows: [...rows.values()] };
 }
 

@@ -14,7 +14,7 @@ import {
 } from '#kernel';
 import { formatRow, type MergedLock, rowKey } from '#project';
 import { captureFault } from './faults.ts';
-import { PROJECT, TARGETS_ROW } from './inputs.ts';
+import { parentOf, PROJECT, SIBLING, TARGETS_ROW } from './inputs.ts';
 
 /** An input, as ecosystem and path. */
 export type InputKey = string;
@@ -61,13 +61,19 @@ export function planCapture(
     differences.push({ where: row.path, detail: 'It stands in the lock and not in the project.' });
   }
 
-  const real = [...now.values()].filter(({ ecosystem }) => ecosystem !== PROJECT);
+  const real = [...now.values()].filter(({ ecosystem }) => ecosystem !== PROJECT && ecosystem !== SIBLING);
+  const beside = new Set<InputKey>();
+  for (const row of [...before.values(), ...now.values()]) {
+    const parent = changed.has(inputKey(row.ecosystem, row.path)) ? parentOf(row) : undefined;
+    if (parent !== undefined) beside.add(inputKey(parent.ecosystem, parent.path));
+  }
   const resolve = new Set<InputKey>();
   for (const row of real) {
     const key = inputKey(row.ecosystem, row.path);
     const settings = inputKey(PROJECT, `sallyport.yaml#${row.ecosystem}:${row.path}`);
     if (
       changed.has(key) ||
+      beside.has(key) ||
       changed.has(settings) ||
       changed.has(inputKey(PROJECT, TARGETS_ROW)) ||
       lock?.unsettled.has(row.path) === true

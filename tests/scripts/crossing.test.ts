@@ -253,3 +253,33 @@ function flip(bytes: Uint8Array, at: number): Uint8Array {
   copy[at] = (copy[at] ?? 0) ^ 1;
   return copy;
 }
+
+test('a file that an input leads to is an input too', async (t) => {
+  const folder = await temporaryFolder(t);
+  await project(folder);
+  await appendFile(join(folder, 'sallyport.yaml'), '  - npm: package-lock.json\n');
+  const packages = {
+    '': { name: 'shop', workspaces: ['part'] },
+    'node_modules/part': { resolved: 'part', link: true },
+    part: { version: '1.0.0' },
+  };
+  const lock = { name: 'shop', lockfileVersion: 3, requires: true, packages };
+  await writeFile(join(folder, 'package-lock.json'), JSON.stringify(lock));
+  await mkdir(join(folder, 'part'));
+  await writeFile(join(folder, 'part', 'package.json'), '{"name":"part","version":"1.0.0"}');
+  assert.equal((await sallyport(folder, ['init', '--home', 'out', '--site', 'low', '--json'])).code, 0);
+  const capture = ['capture', '--home', 'out', '--json'];
+  const first = await sallyport(folder, capture);
+  assert.equal(first.code, 0, first.out + first.err);
+  assert.equal((await sallyport(folder, [...capture, '--frozen'])).code, 0);
+  const before = await readFile(join(folder, 'sallyport.lock'), 'utf8');
+  assert.equal((await sallyport(folder, capture)).code, 0);
+  assert.equal(await readFile(join(folder, 'sallyport.lock'), 'utf8'), before);
+
+  await writeFile(join(folder, 'part', 'package.json'), '{"name":"part","version":"1.0.1"}');
+  const frozen = await sallyport(folder, [...capture, '--frozen']);
+  assert.equal(frozen.code, 1);
+  assert.match(frozen.out, /part\/package\.json/);
+  assert.equal((await sallyport(folder, capture)).code, 0);
+  assert.equal((await sallyport(folder, [...capture, '--frozen'])).code, 0);
+});

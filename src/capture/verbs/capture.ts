@@ -18,7 +18,7 @@ import { openLedger } from '#ledger';
 import { formatLock, LOCK_LIMITS, type MergedLock, parseMergedLock, type Project, readProject, rowKey } from '#project';
 import { openStore, type Store } from '#store';
 import { homePath, makeFolderDurably, openHome, openNetwork, readIfThere, writeDurably } from '#system';
-import { gatherInputs } from '../inputs.ts';
+import { gatherInputs, parentOf, siblingRow } from '../inputs.ts';
 import { checkStored, fetchAll, inLanes } from '../io/fetch.ts';
 import { openJournal } from '../io/journal.ts';
 import { prepareInputs } from '../io/prepare.ts';
@@ -40,6 +40,7 @@ export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
       world.files,
       project,
       ecosystems.map(({ id }) => id),
+      lock?.rows,
     );
     if (input.frozen === true) return frozen(lockPath, bytes, lock, rows);
     const home = await openHome(
@@ -101,10 +102,17 @@ async function run(world: World, home: Home, project: Project, state: State): Pr
     const wanted = state.inputs.filter(({ entry, input }) => plan.resolve.has(inputKey(entry.ecosystem, input.path)));
     report({ type: 'step', step: 'resolve', title: `Resolve ${wanted.length} inputs` });
     const closures: { path: string; closure: Closure }[] = [];
+    const beside = new Map<string, InputRow>();
     const folderOf = new Map<string, string>();
     await inLanes(wanted, 4, signal, async ({ entry, input, targets }) => {
       const half = await ecosystemOf(entry.ecosystem)!.outside();
-      const closure = await half.resolve(input, targets, outside.upstreamFor(input.path));
+      const sibling: typeof input.sibling = async (file, limit) => {
+        const bytes = await input.sibling(file, limit);
+        const row = siblingRow(entry.ecosystem, input.path, file, bytes);
+        beside.set(row.path, row);
+        return bytes;
+      };
+      const closure = await half.resolve({ ...input, sibling }, targets, outside.upstreamFor(input.path));
       closures.push({
         path: input.path,
         closure: tied(
@@ -116,6 +124,13 @@ async function run(world: World, home: Home, project: Project, state: State): Pr
     });
     closures.sort((a, b) => (a.path < b.path ? -1 : 1));
     report({ type: 'end', step: 'resolve', title: `Resolved ${wanted.length} inputs`, ok: true });
+
+    // What was read beside an input that was resolved again is known anew; for the others it stays.
+    const inputRows = state.rows.filter((row) => {
+      const parent = parentOf(row);
+      return parent === undefined || !plan.resolve.has(inputKey(parent.ecosystem, parent.path));
+    });
+    inputRows.push(...beside.values());
 
     const jobs = jobsOf(closures);
     for (const job of jobs) folderOf.set(identityKey(job), job.inputs[0] ?? '');
@@ -142,7 +157,7 @@ async function run(world: World, home: Home, project: Project, state: State): Pr
     });
 
     signal.throwIfAborted();
-    const all = mergeRows(state.rows, plan.kept, artifacts, closures);
+    const all = mergeRows(inputRows, plan.kept, artifacts, closures);
     const text = formatLock({ rows: all });
     if (state.bytes === undefined || !Buffer.from(text).equals(state.bytes)) {
       await writeDurably(files, state.lockPath, text);
@@ -155,7 +170,7 @@ async function run(world: World, home: Home, project: Project, state: State): Pr
       else if (row === 'document') counts.documents += 1;
       else if (row === 'pointer') counts.pointers += 1;
     }
-    const ledger = await record(world, home, project, digest, state.rows, { ...counts, ...fetched });
+    const ledger = await record(world, home, project, digest, inputRows, { ...counts, ...fetched });
     await journal.clear();
     const notes = new Set(outside.notes());
     for (const { closure } of closures) for (const note of closure.notes) notes.add(note);
