@@ -116,7 +116,7 @@ const STAGES: readonly Stage[] = [
   {
     name: 'packed',
     says: 'the packed tree, and the first start on an old Node',
-    budget: 180,
+    budget: 300,
     fast: false,
     command: suite(['tests/packed/**/*.test.ts'], 'process'),
   },

@@ -28,7 +28,10 @@ test('npm ci && npm start with Node 18 and npm 9', async (t) => {
   const { PATH = '/usr/bin:/bin', NODE_COMPILE_CACHE: _cache, SALLYPORT_LAUNCHER: _launcher, ...others } = process.env;
   // npm's own variables of the run that we are in would configure the inner npm.
   const env = Object.fromEntries(Object.entries(others).filter(([name]) => !name.startsWith('npm_')));
-  const options = { env: { ...env, PATH: `${bin}:${PATH}` }, cwd: join(folder, 'checkout') };
+  const options = {
+    env: { ...env, PATH: `${bin}:${join(old, 'node_modules', '.bin')}:${PATH}` },
+    cwd: join(folder, 'checkout'),
+  };
   const node = join(bin, 'node');
   const { stdout: version } = await run(node, ['--version']);
   assert.match(version, /^v18\./);
@@ -41,6 +44,17 @@ test('npm ci && npm start with Node 18 and npm 9', async (t) => {
   await run(node, [npm, 'ci', '--no-audit', '--no-fund'], options);
   assert.ok((await readdir(join(options.cwd, 'node_modules'))).includes(`node-linux-${MACHINE}`));
   await access(join(options.cwd, 'node_modules', `node-linux-${MACHINE}`, 'bin', 'node'));
-  const { stdout } = await run(node, [npm, 'start', '--', '--help'], options);
-  assert.match(stdout, /^Usage: sallyport rehearse/m);
+  const help = await run(node, [npm, 'start', '--', '--help'], options);
+  assert.match(help.stdout, /^Usage: sallyport rehearse/m);
+
+  const possible = await run('unshare', ['--user', '--map-root-user', '--net', 'true']).catch(() => undefined);
+  if (possible === undefined) {
+    skipped('npm start to its end', 'network namespaces are not allowed here');
+    return;
+  }
+  const started = await run(node, [npm, 'start'], { ...options, maxBuffer: 64 * 1024 * 1024 }).catch(
+    (error: Error & { stdout: string; stderr: string }) =>
+      assert.fail(`${error.message}\n${error.stdout.slice(-5000)}\n${error.stderr.slice(-5000)}`),
+  );
+  assert.match(started.stdout, /without internet/i);
 });
