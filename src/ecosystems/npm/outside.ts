@@ -110,14 +110,18 @@ async function missingOptionals(
     const where = `${path}:${line}`;
     const packument = isHttp(registry) ? (await askRegistry(name, registry, where, upstream))?.packument : undefined;
     const version = range.replace(/^npm:.*@/, '');
-    const manifest = packument?.manifest(version) ?? packument?.manifest(packument.tags.get('latest') ?? '');
+    const exact = packument?.manifest(version);
+    const manifest = exact ?? packument?.manifest(packument.tags.get('latest') ?? '');
     const what = `${where}: ${owner} has the optional dependency ${printable(name)} ${printable(range)}, which the lock does not name`;
     if (manifest === undefined) return [`${what}; what it is for could not be found out.`];
     const fields = platformOf(manifest);
     const needs = targets.filter((target) => fits(fields, target)).map((target) => target.name);
     if (needs.length === 0) return [];
-    const again = "'npm install --package-lock-only --os OS --cpu CPU --libc LIBC' adds it";
-    return [`${what} although it fits ${needs.sort().join(', ')}: it is not carried. ${again}.`];
+    const fix =
+      exact === undefined && /^\d/.test(version)
+        ? 'The registry does not have that version either'
+        : "A lock that npm writes without 'node_modules' and an older lock beside it names it";
+    return [`${what} although it fits ${needs.sort().join(', ')}: it is not carried. ${fix}.`];
   });
   return notes.flat();
 }
