@@ -350,12 +350,7 @@ test('two admissions at once run one after the other', async (t) => {
   assert.equal(await inside.ledgerHolds(), 1);
 });
 
-for (const plan of [
-  { mode: 'error', code: 'EIO' },
-  { mode: 'error', code: 'ENOSPC' },
-  { mode: 'crash' },
-  { mode: 'crash', torn: true },
-] as const) {
+for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn: true }] as const) {
   test(`any I/O of admit may fail (${JSON.stringify(plan)}): what was inside is unharmed, and a second run admits`, async (t) => {
     const few = { 'a.txt': Buffer.from('hello\n'), 'c.txt': Buffer.from('text '.repeat(1000)) };
     const old = { 'o.txt': Buffer.from('old') };
@@ -374,13 +369,13 @@ for (const plan of [
     for (let failAt = 1; failAt <= calls; failAt++) {
       await cp(prepared.home, `${outside.folder}/in-${failAt}`, { recursive: true });
       const inside = sideAt(outside, `in-${failAt}`);
-      const files = faultyFiles(nodeFiles, { ...plan, failAt });
+      const files = faultyFiles(nodeFiles, { ...plan, failAt, code: failAt % 2 === 0 ? 'EIO' : 'ENOSPC' });
       const where = (): string => `I/O ${failAt}: ${files.failed()}`;
       let verdict = 'fault';
       try {
         ({ verdict } = await inside.admit(bundle, { world: { files } }));
       } catch (error) {
-        assert.notEqual(files.failed(), undefined, `${where()} ${String(error)}`);
+        assert.ok(isFault(error), `${where()} ${String(error)}`);
       }
       assert.ok(verdict === 'admitted' || verdict === 'fault', `${where()} ${verdict}`);
       await endOfProcess(inside.home);

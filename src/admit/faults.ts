@@ -10,7 +10,7 @@ export const admitCatalogue = {
     fix: 'Move the home to a file system such as ext4 or XFS; nothing was admitted.',
   },
   'admit.write': {
-    title: 'The home could not be written.',
+    title: 'The home could not be read or written.',
     fix: 'Look at the disk of the home: it may be read-only or broken. Then run the command again; what is inside is unharmed.',
   },
   'admit.lock-lost': {

@@ -33,8 +33,8 @@ export const bundleCatalogue = {
     fix: 'FAT32 ends at 4 GiB; use a medium with exFAT, ext4 or XFS. Nothing was written.',
   },
   'seal.write': {
-    title: 'The bundle could not be written.',
-    fix: 'Look at the target: it may be full, read-only or broken. Nothing was left there; run the command again.',
+    title: 'This side could not be read, or the bundle could not be written.',
+    fix: 'Look at the disk that is named: it may be read-only or broken. Nothing was left at the target; run the command again.',
   },
   'bundle.empty': { kind: 'reason', title: 'The file is empty.', fix: DAMAGED },
   'bundle.foreign': {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { digestOf, type Files, hexOf, isFault } from '#kernel';
@@ -194,12 +194,7 @@ test('Ctrl-C while it is written leaves nothing, and a second run seals', async 
 });
 
 /** Fails each I/O of a run once, and asks after each what is left; `torn` writes half of what it should. */
-for (const plan of [
-  { mode: 'error', code: 'EIO' },
-  { mode: 'error', code: 'ENOSPC' },
-  { mode: 'crash' },
-  { mode: 'crash', torn: true },
-] as const) {
+for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn: true }] as const) {
   test(`any I/O of seal may fail (${JSON.stringify(plan)}): the store is unharmed and a second run seals`, async (t) => {
     const few = { 'a.txt': Buffer.from('hello\n'), 'b.tgz': gzipSync(randomBytes(2000)) };
     const outside = await outsideWith(await memoryFolder(t), few);
@@ -207,16 +202,20 @@ for (const plan of [
     await outside.seal('count', { files: counting });
     const calls = counting.calls();
     assert.ok(calls > 20 && calls <= 200, `${calls} I/Os`);
+    const prepared = `${outside.folder}/prepared`;
+    await cp(outside.home, prepared, { recursive: true });
     const vkey = parseLedgerVkey(await readFile(`${outside.home}/trust/ledger.vkey`, 'utf8'));
     assert.ok(!isProblem(vkey));
     for (let failAt = 1; failAt <= calls; failAt++) {
-      const files = faultyFiles(nodeFiles, { ...plan, failAt });
+      const files = faultyFiles(nodeFiles, { ...plan, failAt, code: failAt % 2 === 0 ? 'EIO' : 'ENOSPC' });
+      await rm(outside.home, { recursive: true });
+      await cp(prepared, outside.home, { recursive: true });
       let failed = false;
       try {
         await outside.seal('one', { files });
       } catch (error) {
         failed = true;
-        assert.notEqual(files.failed(), undefined, `I/O ${failAt}: ${String(error)}`);
+        assert.ok(isFault(error), `I/O ${failAt}: ${files.failed()} ${String(error)}`);
       }
       await endOfProcess(outside.home);
       const there = await nodeFiles.look(`${outside.folder}/one`);

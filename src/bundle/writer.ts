@@ -174,12 +174,12 @@ export async function sealBundle(options: SealOptions): Promise<Sealed> {
     await files.rename(temporary, target);
   } catch (error) {
     await files.remove(temporary).catch(() => undefined);
-    throw asFault(error, target, options.signal);
+    throw sealFault(error, target, options.signal);
   }
   try {
     await files.syncFolder(dirname(target));
   } catch (error) {
-    throw asFault(error, target, options.signal);
+    throw sealFault(error, target, options.signal);
   }
   return { index, seal, sealEnvelope, bytes: written };
 }
@@ -395,7 +395,8 @@ function rotten(name: string, digest: Digest, detail: string): Fault {
   return bundleFault('seal.rotten-content', { where: name, detail: `${name} should have ${digest}. ${detail}` });
 }
 
-function asFault(error: unknown, target: string, signal: AbortSignal | undefined): unknown {
+/** System errors on the way become faults that say what to do; everything else is as it was. */
+export function sealFault(error: unknown, target: string, signal: AbortSignal | undefined): unknown {
   if (isFault(error) || (signal?.aborted === true && error === signal.reason)) return error;
   const code = errorCode(error);
   if (!/^E[A-Z0-9]+$/.test(code)) return error;

@@ -8,6 +8,7 @@ import {
   type Files,
   hexOf,
   type Home,
+  homeAt,
   type Implementation,
   instantOf,
   isFault,
@@ -49,30 +50,12 @@ const SLACK = 1024 ** 2;
 
 export const admit: Implementation<z.infer<typeof admitInput>, Output> = {
   async run(input, world) {
-    const { files, cwd, clock } = world;
-    const started = performance.now();
-    const home = await openHome(files, homePath(world, input.home === undefined ? {} : { home: input.home }));
-    const rootFile = input.root === undefined ? undefined : resolve(cwd, input.root);
-    const effective = await effectiveRoot(files, home.path, rootFile);
-    const site = (await readRoots(files, home.path)).at(-1)?.root.site ?? '';
-    const path = resolve(cwd, input.bundle);
-    // The ledger has one writer, so whoever holds it is the only one who changes this side.
-    const ledger = await openLog(files, home.ledger, await ledgerSigner(files, home.path), clock, { wait: WAIT });
-    let database: Database | undefined;
+    const { files } = world;
+    const path = homePath(world, input.home === undefined ? {} : { home: input.home });
     try {
-      const storeIfThere = async (): Promise<Store | undefined> =>
-        (await files.look(home.store)) === undefined ? undefined : openStore(files, home);
-      database = await recoveredDatabase(files, home, ledger, storeIfThere);
-      const store = await storeIfThere();
-      const side: Inside = { files, home, effective, site, ledger, database, store, path, now: clock.now(), world };
-      const { output, opened } = await admitInto(side);
-      database = opened;
-      return { ...output, figures: { ...output.figures, milliseconds: Math.round(performance.now() - started) } };
+      return await admitTo(await openHome(files, path), input, world);
     } catch (error) {
-      throw await asFault(error, files, home);
-    } finally {
-      database?.close();
-      await ledger.close();
+      throw await asFault(error, files, homeAt(path));
     }
   },
   exit: ({ verdict }) => (verdict === 'admitted' || verdict === 'already-here' ? 0 : 1),
@@ -121,6 +104,31 @@ interface Judged {
   readonly rows: readonly LockRow[];
   readonly reused: number;
   readonly rotten: ReadonlySet<Digest>;
+}
+
+async function admitTo(home: Home, input: z.infer<typeof admitInput>, world: World): Promise<Output> {
+  const { files, cwd, clock } = world;
+  const started = performance.now();
+  const rootFile = input.root === undefined ? undefined : resolve(cwd, input.root);
+  const effective = await effectiveRoot(files, home.path, rootFile);
+  const site = (await readRoots(files, home.path)).at(-1)?.root.site ?? '';
+  const path = resolve(cwd, input.bundle);
+  // The ledger has one writer, so whoever holds it is the only one who changes this side.
+  const ledger = await openLog(files, home.ledger, await ledgerSigner(files, home.path), clock, { wait: WAIT });
+  let database: Database | undefined;
+  try {
+    const storeIfThere = async (): Promise<Store | undefined> =>
+      (await files.look(home.store)) === undefined ? undefined : openStore(files, home);
+    database = await recoveredDatabase(files, home, ledger, storeIfThere);
+    const store = await storeIfThere();
+    const side: Inside = { files, home, effective, site, ledger, database, store, path, now: clock.now(), world };
+    const { output, opened } = await admitInto(side);
+    database = opened;
+    return { ...output, figures: { ...output.figures, milliseconds: Math.round(performance.now() - started) } };
+  } finally {
+    database?.close();
+    await ledger.close();
+  }
 }
 
 async function admitInto(side: Inside): Promise<{ output: Output; opened: Database | undefined }> {

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
-import { type Digest, digestFromHex, hexOf, type Implementation, instantOf } from '#kernel';
+import { type Digest, digestFromHex, hexOf, type Implementation, instantOf, type World } from '#kernel';
 import { STATEMENT_PAYLOAD_TYPE } from '#formats';
 import { homePath, openHome, readIfThere } from '#system';
 import { readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
@@ -13,115 +13,16 @@ import { MAX_LOCK_BYTES } from '../layout.ts';
 import type { sealInput, sealOutput } from '../operations.ts';
 import { SEALED_PREDICATE, type SealStatement } from '../seal-statement.ts';
 import { amount, summaryOf } from '../summary.ts';
-import { sealBundle } from '../writer.ts';
+import { sealBundle, sealFault } from '../writer.ts';
 
 type Output = z.infer<typeof sealOutput>;
 
 export const seal: Implementation<z.infer<typeof sealInput>, Output> = {
   async run(input, world) {
-    const { files, cwd, clock } = world;
-    const file = resolve(cwd, input.file ?? 'sallyport.yaml');
-    const target = resolve(cwd, input.out);
-    const project = await readProject(files, file);
-    const home = await openHome(
-      files,
-      homePath(world, { ...(input.home !== undefined && { home: input.home }), file }),
-    );
-    const lockPath = `${dirname(file)}/sallyport.lock`;
-    const lock = await readIfThere(files, lockPath, MAX_LOCK_BYTES);
-    if (lock === undefined) throw bundleFault('seal.no-lock', { where: lockPath });
-    const { rows } = parseLock(lock, lockPath);
-    const signers = await sealersOf(
-      files,
-      home.path,
-      (input.key ?? []).map((path) => resolve(cwd, path)),
-    );
-    const own = (await readRoots(files, home.path)).at(-1)?.root;
-    const pinned = await readPinned(files, home.path);
-    const chain = pinned?.chain ?? (await readRoots(files, home.path));
-    const custody = chain.at(-1)?.root.custody ?? 'one-person';
-    const store = await openStore(files, home);
-    world.report({ type: 'step', step: 'seal', title: `Sealing ${project.name}` });
-    const ledger = await openLedger(files, home, clock);
     try {
-      const previous = await lastSeal(ledger, project.channel);
-      const sealed = instantOf(clock.now());
-      const sequence = (previous?.sequence ?? 0) + 1;
-      let recorded: Output['ledger'] | undefined;
-      const result = await sealBundle({
-        files,
-        content: store,
-        lock,
-        rows,
-        target,
-        about: {
-          sealed,
-          channel: project.channel,
-          sequence,
-          project: project.name,
-          site: own?.site ?? '',
-          destinations: project.destinations,
-          previous,
-          tool: { name: 'sallyport', version: world.version },
-        },
-        async carry(index) {
-          const {
-            index: entry,
-            size,
-            root,
-          } = await ledger.append({
-            predicateType: SEALED_PREDICATE,
-            subject: [{ name: 'index.jsonl', digest: { sha256: hexOf(index.digest) } }],
-            predicate: {
-              channel: project.channel,
-              sequence,
-              sealed,
-              project: project.name,
-              destinations: [...project.destinations],
-              lock: index.lock,
-              blobs: index.blobs.length,
-              bytes: index.bytes,
-              custody,
-              holders: signers.map(({ holder }) => holder),
-            },
-          });
-          recorded = { index: entry, size, root };
-          const carried = [
-            ...inKeyOrder(signers).map(({ publicKeyPem }, i) => ({
-              name: `seal.${i}.pem`,
-              bytes: Buffer.from(publicKeyPem, 'utf8'),
-            })),
-            ...chain.map((kept) => ({ name: `root.${kept.root.version}.dsse.json`, bytes: kept.bytes })),
-          ];
-          for await (const record of ledger.records(entry)) {
-            if (record.index !== entry || record.statement === undefined) break;
-            carried.push({ name: 'ledger.statement', bytes: record.statement });
-            carried.push({ name: 'ledger.entry', bytes: record.entry });
-            carried.push({ name: 'ledger.proof', bytes: await ledger.prove(entry) });
-            break;
-          }
-          return carried;
-        },
-        sign: (payload) => signEnvelope(STATEMENT_PAYLOAD_TYPE, payload, signers),
-        report: world.report,
-        signal: world.signal,
-      });
-      if (recorded === undefined) throw new Error('a bundle was sealed that the ledger does not know');
-      world.report({ type: 'end', step: 'seal', title: `Sealed ${amount(result.bytes)}`, ok: true });
-      return {
-        path: target,
-        size: result.bytes,
-        bundle: summaryOf(result.seal),
-        trust: {
-          custody,
-          holders: [...new Set(signers.map(({ holder }) => holder))],
-          keyids: inKeyOrder(signers).map(({ keyid }) => keyid),
-        },
-        ledger: recorded,
-        check: checkLines(target, 'sealer.pem', result.seal),
-      };
-    } finally {
-      await ledger.close();
+      return await sealProject(input, world);
+    } catch (error) {
+      throw sealFault(error, resolve(world.cwd, input.out), world.signal);
     }
   },
   exit: () => 0,
@@ -138,6 +39,110 @@ export const seal: Implementation<z.infer<typeof sealInput>, Output> = {
     ].join('\n');
   },
 };
+
+async function sealProject(input: z.infer<typeof sealInput>, world: World): Promise<Output> {
+  const { files, cwd, clock } = world;
+  const file = resolve(cwd, input.file ?? 'sallyport.yaml');
+  const target = resolve(cwd, input.out);
+  const project = await readProject(files, file);
+  const home = await openHome(files, homePath(world, { ...(input.home !== undefined && { home: input.home }), file }));
+  const lockPath = `${dirname(file)}/sallyport.lock`;
+  const lock = await readIfThere(files, lockPath, MAX_LOCK_BYTES);
+  if (lock === undefined) throw bundleFault('seal.no-lock', { where: lockPath });
+  const { rows } = parseLock(lock, lockPath);
+  const signers = await sealersOf(
+    files,
+    home.path,
+    (input.key ?? []).map((path) => resolve(cwd, path)),
+  );
+  const own = (await readRoots(files, home.path)).at(-1)?.root;
+  const pinned = await readPinned(files, home.path);
+  const chain = pinned?.chain ?? (await readRoots(files, home.path));
+  const custody = chain.at(-1)?.root.custody ?? 'one-person';
+  const store = await openStore(files, home);
+  world.report({ type: 'step', step: 'seal', title: `Sealing ${project.name}` });
+  const ledger = await openLedger(files, home, clock);
+  try {
+    const previous = await lastSeal(ledger, project.channel);
+    const sealed = instantOf(clock.now());
+    const sequence = (previous?.sequence ?? 0) + 1;
+    let recorded: Output['ledger'] | undefined;
+    const result = await sealBundle({
+      files,
+      content: store,
+      lock,
+      rows,
+      target,
+      about: {
+        sealed,
+        channel: project.channel,
+        sequence,
+        project: project.name,
+        site: own?.site ?? '',
+        destinations: project.destinations,
+        previous,
+        tool: { name: 'sallyport', version: world.version },
+      },
+      async carry(index) {
+        const {
+          index: entry,
+          size,
+          root,
+        } = await ledger.append({
+          predicateType: SEALED_PREDICATE,
+          subject: [{ name: 'index.jsonl', digest: { sha256: hexOf(index.digest) } }],
+          predicate: {
+            channel: project.channel,
+            sequence,
+            sealed,
+            project: project.name,
+            destinations: [...project.destinations],
+            lock: index.lock,
+            blobs: index.blobs.length,
+            bytes: index.bytes,
+            custody,
+            holders: signers.map(({ holder }) => holder),
+          },
+        });
+        recorded = { index: entry, size, root };
+        const carried = [
+          ...inKeyOrder(signers).map(({ publicKeyPem }, i) => ({
+            name: `seal.${i}.pem`,
+            bytes: Buffer.from(publicKeyPem, 'utf8'),
+          })),
+          ...chain.map((kept) => ({ name: `root.${kept.root.version}.dsse.json`, bytes: kept.bytes })),
+        ];
+        for await (const record of ledger.records(entry)) {
+          if (record.index !== entry || record.statement === undefined) break;
+          carried.push({ name: 'ledger.statement', bytes: record.statement });
+          carried.push({ name: 'ledger.entry', bytes: record.entry });
+          carried.push({ name: 'ledger.proof', bytes: await ledger.prove(entry) });
+          break;
+        }
+        return carried;
+      },
+      sign: (payload) => signEnvelope(STATEMENT_PAYLOAD_TYPE, payload, signers),
+      report: world.report,
+      signal: world.signal,
+    });
+    if (recorded === undefined) throw new Error('a bundle was sealed that the ledger does not know');
+    world.report({ type: 'end', step: 'seal', title: `Sealed ${amount(result.bytes)}`, ok: true });
+    return {
+      path: target,
+      size: result.bytes,
+      bundle: summaryOf(result.seal),
+      trust: {
+        custody,
+        holders: [...new Set(signers.map(({ holder }) => holder))],
+        keyids: inKeyOrder(signers).map(({ keyid }) => keyid),
+      },
+      ledger: recorded,
+      check: checkLines(target, 'sealer.pem', result.seal),
+    };
+  } finally {
+    await ledger.close();
+  }
+}
 
 /** The order of signatures in an envelope. */
 function inKeyOrder<S extends { readonly keyid: string }>(signers: readonly S[]): S[] {
