@@ -469,14 +469,21 @@ export const forgeries: readonly Forgery[] = [
       await cp(`${folder}/tile/0/000.p`, `${folder}/tile/entries/000`, { recursive: true });
     },
   },
-  ...[' ', '\n'].map((space): Forgery => ({
-    name: `an entry is a record of ours with ${JSON.stringify(space)} in it`,
+  ...Object.entries({
+    'a space in it': '{"sallyport-entry": "1.0","statement":DIGEST,"size":1,"type":"t"}',
+    'a line end': '{"sallyport-entry":"1.0","statement":DIGEST,"size":1,"type":"t"}\n',
+    'another major version': '{"sallyport-entry":"2.0","statement":DIGEST,"size":1,"type":"t"}',
+    'a critical field': '{"sallyport-entry":"1.1","statement":DIGEST,"size":1,"type":"t","critical":["x"]}',
+    'a key twice': '{"sallyport-entry":"1.0","statement":DIGEST,"size":1,"size":2,"type":"t"}',
+    'no statement': '{"sallyport-entry":"1.0","size":1,"type":"t"}',
+    'a size below 0': '{"sallyport-entry":"1.0","statement":DIGEST,"size":-1,"type":"t"}',
+  }).map(([what, text]): Forgery => ({
+    name: `an entry is a record of ours with ${what}`,
     code: 'ledger.entry-malformed',
     others: 'may accept',
     forge: async (folder) => {
       await rm(folder, { recursive: true });
-      const text = `{"sallyport-entry":${space}"1.0","statement":"sha256:${'00'.repeat(32)}","size":1,"type":"t"}`;
-      await writeLog(folder, [Buffer.from(text)], forgerySigner);
+      await writeLog(folder, [Buffer.from(text.replace('DIGEST', `"sha256:${'00'.repeat(32)}"`))], forgerySigner);
     },
   })),
 ];
