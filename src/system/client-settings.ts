@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { parse as parseIni } from 'ini';
 import { errorCode, type Files, isObject, printable } from '#kernel';
-import { basic, environmentProxies, type Route, withoutSecrets } from './network.ts';
+import { basic, environmentProxies, machineAuthorities, type Route, withoutSecrets } from './network.ts';
 import { networkFault } from './network-faults.ts';
 import { pipProgram } from './pip.ts';
 import { type Ended, lastWords, runProcess } from './processes.ts';
@@ -179,7 +179,7 @@ export async function plainSettings(options: SettingsOptions): Promise<Effective
   const { files, env } = options;
   const bundle = env['SSL_CERT_FILE'] ?? '';
   const authorities =
-    bundle === '' ? undefined : await certificates(files, resolve(options.folder, bundle), 'SSL_CERT_FILE');
+    bundle === '' ? machineAuthorities() : await certificates(files, resolve(options.folder, bundle), 'SSL_CERT_FILE');
   const login = await netrc(files, env);
   return {
     registries: [],
@@ -187,7 +187,7 @@ export async function plainSettings(options: SettingsOptions): Promise<Effective
     notes: [],
     route: {
       ...environmentProxies(env),
-      ...(authorities === undefined ? {} : { authorities }),
+      authorities,
       authorization: (url) => login(url.hostname),
     },
   };

@@ -361,9 +361,9 @@ export function environmentProxies(env: Readonly<Record<string, string | undefin
   };
 }
 
-/** The authorities that Node trusts on this machine by default, NODE_EXTRA_CA_CERTS among them. */
-export function defaultAuthorities(): string[] {
-  return getCACertificates('default');
+/** What curl and container tools would trust: Node's authorities, NODE_EXTRA_CA_CERTS, and those of the system. */
+export function machineAuthorities(): string[] {
+  return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
 }
 
 function parseAddress(url: string): URL {

@@ -30,6 +30,8 @@ const LANES = 12;
 /** Bytes of an artifact whose size nobody says. */
 const LIMIT = 64 * 1024 ** 3;
 const CHUNK = 1024 * 1024;
+/** Bytes between two events of progress. */
+const TELL = 1024 * 1024;
 /** Space that is left for lock, ledger and database. */
 const RESERVE = 16 * 1024 * 1024;
 
@@ -94,7 +96,15 @@ export async function fetchAll(jobs: readonly Job[], ports: FetchPorts): Promise
   // Large ones first, so that the last lane does not end with a large one alone.
   missing.sort((a, b) => (b.size ?? 0) - (a.size ?? 0));
   report({ type: 'step', step: 'fetch', title: `Fetch ${missing.length} artifacts` });
-  const partials = await openPartials(files, `${home.path}/capture`);
+  const total = unknown === 0 ? { total: known } : {};
+  let come = 0;
+  let told = 0;
+  const partials = await openPartials(files, `${home.path}/capture`, (job, length) => {
+    come += length;
+    if (come - told < TELL) return;
+    told = come;
+    report({ type: 'amount', step: 'fetch', done: come, ...total, unit: 'bytes', current: describeIdentity(job) });
+  });
   let count = 0;
   let bytes = 0;
   try {
@@ -105,14 +115,6 @@ export async function fetchAll(jobs: readonly Job[], ports: FetchPorts): Promise
       rows.push(artifactRow(job, digest, size, origin));
       count += 1;
       bytes += size;
-      report({
-        type: 'amount',
-        step: 'fetch',
-        done: count,
-        total: missing.length,
-        unit: 'items',
-        current: describeIdentity(job),
-      });
     });
   } catch (error) {
     report({ type: 'end', step: 'fetch', title: `Fetched ${count} of ${missing.length} artifacts`, ok: false });
@@ -343,7 +345,7 @@ interface Partials {
 }
 
 /** Downloads that are not finished: `<key>.<pid>.part`, and the validator of their bytes in `<key>.<pid>.from`. */
-async function openPartials(files: Files, folder: string): Promise<Partials> {
+async function openPartials(files: Files, folder: string, came: (job: Job, length: number) => void): Promise<Partials> {
   await makeFolderDurably(files, folder, 0o700);
   const left = new Map<string, string>();
   for (const { name, kind } of await files.list(folder)) {
@@ -396,6 +398,7 @@ async function openPartials(files: Files, folder: string): Promise<Partials> {
       async write(bytes) {
         await file!.write(bytes, hashes.size);
         hashes.update(bytes);
+        came(job, bytes.length);
       },
       async restart() {
         await file!.truncate(0);
