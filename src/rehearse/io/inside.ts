@@ -1,5 +1,5 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ecosystemOf } from '#ecosystems/list';
 import {
   type Attempt,
@@ -66,14 +66,16 @@ export async function runInside(world: World, place: Place, story: Story, crosse
   if (clients === undefined) return nothing;
 
   const copy = join(place.work, 'project');
-  await cp(project.folder, copy, {
-    recursive: true,
-    verbatimSymlinks: true,
-    filter: (source) =>
-      !relative(project.folder, source)
-        .split(sep)
-        .some((part) => LEFT_OUT.has(part)),
-  });
+  await mkdir(copy);
+  // Entry by entry: the copy lies below the folder itself, which a copy of the whole would refuse.
+  for (const { name } of await world.files.list(project.folder)) {
+    if (LEFT_OUT.has(name)) continue;
+    await cp(join(project.folder, name), join(copy, name), {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (source) => !LEFT_OUT.has(basename(source)),
+    });
+  }
   const machineOf = (name: string): string => (name === 'outside' ? user : name);
   const flows = [
     ...[...installations.map(({ machine }) => machine), user, misdeed].map((from) => ({
@@ -115,19 +117,21 @@ export async function runInside(world: World, place: Place, story: Story, crosse
     const before = await servedSize(place);
     if (!(await inside.depot(depot))) return nothing;
     const images = new Map<string, ImageRoot>();
-    for (const one of installations) {
-      if (one.kind === 'image') {
+    // Side by side: each is in a machine of its own.
+    await Promise.all(
+      installations.map(async (one) => {
+        if (one.kind === 'npm') return inside.npm(one);
+        if (one.kind === 'pip') return inside.pip(one);
+        if (one.kind === 'file') return inside.file(one);
         const image = await inside.image(one);
         if (image !== undefined) images.set(one.input, image);
-      } else if (one.kind === 'npm') await inside.npm(one);
-      else if (one.kind === 'pip') await inside.pip(one);
-      else await inside.file(one);
-    }
+      }),
+    );
     await inside.services(images);
     for (const [index, request] of project.requests.entries()) {
       await inside.request(index, { ...request, from: machineOf(request.from) });
     }
-    for (const key of await inside.edges(deliberate)) deliberate.add(key);
+    for (const key of await inside.edges()) deliberate.add(key);
     deliberate.add(misdeed);
     await inside.misdeed(misdeed);
     await enclave.attempts();
@@ -238,14 +242,12 @@ class Inside {
         env: this.#environment({
           ...(await clientEnvironment('npm', 'npm', this.#base)),
           npm_config_cache: join(this.#place.work, `${machine}-cache`),
-          npm_config_userconfig: '/dev/null',
-          npm_config_globalconfig: '/dev/null',
+          ...this.#noNpmConfig,
         }),
         hide: this.#hidden,
         timeout: INSTALL_TIME,
       });
-      if (started.code !== 0)
-        throw new StepFailure(`npm ended with ${started.code}: ${printable(lastWords(started, 8))}`);
+      if (started.code !== 0) throw new StepFailure(`npm ended with ${started.code}: ${words(started)}`);
       if (digestOf(await readFile(join(this.#copy, input))) !== before)
         throw new StepFailure('The lockfile was changed.');
       const added = /added (\d+) packages?/.exec(started.stdout)?.[0] ?? 'done';
@@ -272,7 +274,7 @@ class Inside {
         hide: this.#hidden,
         timeout: INSTALL_TIME,
       });
-      if (ended.code !== 0) throw new StepFailure(`pip ended with ${ended.code}: ${printable(lastWords(ended, 8))}`);
+      if (ended.code !== 0) throw new StepFailure(`pip ended with ${ended.code}: ${words(ended)}`);
       this.#pythonFolders.set(dirname(input), target);
       const count = /Successfully installed (.*)/.exec(ended.stdout)?.[1]?.trim().split(/\s+/).length ?? 0;
       const command = `pip install --require-hashes -r ${name}`;
@@ -301,7 +303,7 @@ class Inside {
         hide: this.#hidden,
         timeout: INSTALL_TIME,
       });
-      if (ended.code !== 0) throw new StepFailure(`skopeo ended with ${ended.code}: ${printable(lastWords(ended))}`);
+      if (ended.code !== 0) throw new StepFailure(`skopeo ended with ${ended.code}: ${words(ended)}`);
       const folder = join(this.#place.work, `${machine}-image`);
       const root = await unpackImage(this.#enclave, { machine, layout, folder, env, hide: this.#hidden });
       const locked = new Set(this.#crossed.lock.rows.flatMap((one) => ('digest' in one ? [one.digest] : [])));
@@ -348,14 +350,14 @@ class Inside {
     const image = service.image === undefined ? undefined : images.get(service.image);
     if (service.image !== undefined && image === undefined)
       throw new StepFailure(`Its image ${service.image} was not pulled.`);
-    const words =
+    const line =
       image === undefined
         ? [...(service.run ?? []), ...service.arguments]
         : [
             ...(service.run ?? image.entrypoint),
             ...(service.run === undefined && service.arguments.length === 0 ? image.command : service.arguments),
           ];
-    const [command, ...args] = words;
+    const [command, ...args] = line;
     if (command === undefined) throw new StepFailure('It names no command to run.');
     const folder = join(this.#copy, service.folder ?? '.');
     const python = this.#pythonFolders.get(service.folder ?? '.');
@@ -381,13 +383,13 @@ class Inside {
         if (lines.length > 20) lines.shift();
       },
     });
-    this.#running.set(service.name, running);
     const started = performance.now();
     if (service.port !== undefined && !(await running.listening(service.port, READY_TIME))) {
       throw new StepFailure(
         `Port ${service.port} does not answer. Its last words: ${printable(lines.slice(-6).join(' | '))}`,
       );
     }
+    this.#running.set(service.name, running);
     const ready =
       service.port === undefined
         ? 'started'
@@ -395,7 +397,7 @@ class Inside {
     return {
       value: true,
       detail: ready,
-      command: words.join(' '),
+      command: line.join(' '),
       ...(image === undefined ? {} : { digest: image.manifest }),
     };
   }
@@ -443,7 +445,7 @@ class Inside {
   }
 
   /** Tries what no flow declares, between services that run. Returns which edges those were. */
-  async edges(_: ReadonlySet<string>): Promise<string[]> {
+  async edges(): Promise<string[]> {
     const { services, flows } = this.#crossed.project;
     const open = new Set(flows.map(({ from, to, port, protocol }) => `${from}>${to}:${port}/${protocol}`));
     const pairs = services
@@ -513,8 +515,7 @@ class Inside {
         env: this.#environment({
           ...(await clientEnvironment('npm', 'npm', this.#base)),
           npm_config_cache: join(this.#place.work, `${machine}-cache`),
-          npm_config_userconfig: '/dev/null',
-          npm_config_globalconfig: '/dev/null',
+          ...this.#noNpmConfig,
           npm_config_ignore_scripts: 'false',
         }),
         hide: this.#hidden,
@@ -522,7 +523,7 @@ class Inside {
       });
       const said = await readFile(join(folder, 'calls-home', 'outcome.json'), 'utf8').catch(() => undefined);
       if (said === undefined) {
-        throw new StepFailure(`The postinstall did not run: ${printable(lastWords(ended))}`, 'not-tested');
+        throw new StepFailure(`The postinstall did not run: ${words(ended)}`, 'not-tested');
       }
       const outcome = JSON.parse(said) as { reached: string[]; stopped: string[] };
       if (outcome.reached.length > 0) throw new StepFailure(`It reached ${outcome.reached.join(', ')}.`);
@@ -538,6 +539,15 @@ class Inside {
   #probe(machine: string, probe: Parameters<typeof probeFrom>[2]) {
     const options = { cwd: this.#place.work, env: this.#environment({}), hide: this.#hidden };
     return probeFrom(this.#enclave, machine, probe, options);
+  }
+
+  /** Two files that are not there: npm refuses one name for both. */
+  get #noNpmConfig(): Record<string, string> {
+    const { work } = this.#place;
+    return {
+      npm_config_userconfig: join(work, 'no-user-npmrc'),
+      npm_config_globalconfig: join(work, 'no-global-npmrc'),
+    };
   }
 
   get #path(): string {
@@ -652,4 +662,12 @@ async function compareDigests(
     foreign: [...served.keys()].filter((digest) => !locked.has(digest)),
     notAsked,
   };
+}
+
+/** The last lines of a program, on one line and fit for a terminal. */
+function words(ended: Parameters<typeof lastWords>[0]): string {
+  return lastWords(ended, 8)
+    .split('\n')
+    .map((line) => printable(line.trim()))
+    .join(' | ');
 }
