@@ -6,6 +6,7 @@ import {
   ask,
   bytesOf,
   ecosystemContract,
+  hashOf,
   linuxAmd64,
   linuxArm64,
   memoryCatalog,
@@ -14,7 +15,7 @@ import {
   textOf,
 } from '#ecosystems/testing';
 import { oci } from './index.ts';
-import { type Descriptor, Layout, OCI_INDEX, OCI_MANIFEST } from './testing/layout.ts';
+import { type Descriptor, EMPTY, Layout, OCI_INDEX, OCI_MANIFEST } from './testing/layout.ts';
 
 const IMAGE = 'registry.example.test/team/app:1.0';
 const BASE = 'https://registry.example.test/v2/team/app';
@@ -366,6 +367,28 @@ test('two registries with one name are never guessed between', async () => {
   const named = await ask(oci, catalog, '/v2/team/app/manifests/1.0?ns=other.example.test');
   assert.equal(named.headers['oci-namespace'], 'other.example.test');
   assert.equal((await bytesOf(named, catalog)).length, made.index.size);
+});
+
+test('content named by sha512 is checked and served under that name, and under its sha256', async () => {
+  const layout = new Layout();
+  const text = Buffer.from('named by another digest');
+  const sha512 = `sha512:${hashOf('sha512', text)}`;
+  const layer = { mediaType: 'text/plain', digest: sha512, size: text.length };
+  const config = layout.blob('{}', EMPTY);
+  layout.add(layout.json({ schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [layer] }, OCI_MANIFEST), '1.0');
+  layout.blobs.set(sha512, text);
+  const made = { ...sample(), files: layout.files('image/layout') };
+  const { catalog } = await admitted(oci, made);
+  for (const digest of [sha512, `sha256:${hashOf('sha256', text)}`]) {
+    const answer = await ask(oci, catalog, `/v2/team/app/blobs/${digest}`);
+    assert.equal(answer.headers['docker-content-digest'], digest);
+    assert.ok(text.equals(await bytesOf(answer, catalog)));
+  }
+  const changed = {
+    ...made.files,
+    [`image/layout/blobs/${sha512.replace(':', '/')}`]: Buffer.from('x'.repeat(text.length)),
+  };
+  await assert.rejects(admitted(oci, { ...made, files: changed }));
 });
 
 test('nothing can be pushed', async () => {
