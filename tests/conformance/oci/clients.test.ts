@@ -7,12 +7,21 @@ import { type AddressInfo, createServer as createSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { ecosystemOf } from '#ecosystems/list';
 import { isFault } from '#kernel';
 import { debianTools, findProgram, type Tool } from '#system';
 import { type Descriptor, Layout, OCI_INDEX } from '../../../src/ecosystems/oci/testing/layout.ts';
 import { skipped, used } from '../../components.ts';
-import { emptyHome, fetched, loopbackUpstream, projectInput, serveHome, TARGETS } from '../depot/inside.ts';
+import {
+  emptyHome,
+  fetched,
+  loopbackUpstream,
+  projectInput,
+  serveHome,
+  serveProcess,
+  TARGETS,
+} from '../depot/inside.ts';
 
 // Debian's docker-registry as upstream, into which skopeo pushed; skopeo again as the client inside.
 
@@ -338,4 +347,51 @@ test('a token is fetched with the credentials of the registry and sent with ever
   assert.doesNotMatch(JSON.stringify(rows), /pull-token|secret/);
 
   await assert.rejects(resolveWith('user:wrong'), (error) => isFault(error) && error.code === 'oci.access-denied');
+});
+
+test('over the gap by the commands: a registry with a password outside, skopeo inside, and the password nowhere', async (t) => {
+  if (tools === undefined) return t.skip(reason);
+  const layout = new Layout();
+  const { index, amd64 } = layout.index('crossed');
+  const { host, asked } = await guardedRegistry(layout, index);
+  const project = join(folder, 'crossing');
+  await mkdir(join(project, 'docker'), { recursive: true });
+  const auth = Buffer.from('user:secret').toString('base64');
+  await writeFile(join(project, 'docker/config.json'), JSON.stringify({ auths: { [host]: { auth } } }), {
+    mode: 0o600,
+  });
+  await writeFile(
+    join(project, 'sallyport.yaml'),
+    `sallyport: "1.0"\nname: crossing\ntargets:\n  one: { os: linux, arch: amd64 }\ninputs:\n  - oci: ${host}/team/app:1.0\n`,
+  );
+  const sallyport = fileURLToPath(new URL('../../../sallyport', import.meta.url));
+  const command = async (...args: string[]): Promise<string> => {
+    const child = spawn(sallyport, args, {
+      cwd: project,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, DOCKER_CONFIG: join(project, 'docker') },
+    });
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.equal(code, 0, `sallyport ${args.join(' ')}: ${out}`);
+    return out;
+  };
+  await command('init', '--home', 'outside', '--site', 'outside');
+  const said = await command('capture', '--home', 'outside');
+  assert.ok(asked.some((line) => line.startsWith('/token') && line.endsWith(`Basic ${auth}`)));
+  await command('seal', '-o', 'bundle', '--home', 'outside');
+  await command('init', '--home', 'inside', '--site', 'inside');
+  await command('admit', 'bundle', '--root', 'outside/trust/root.1.dsse.json', '--home', 'inside');
+  for (const place of ['sallyport.lock', 'bundle', 'outside/state.db']) {
+    const text = await readFile(join(project, place), 'latin1').catch(() => '');
+    assert.doesNotMatch(text + said, new RegExp(`secret|pull-token|${auth}`), place);
+  }
+  const depot = await serveProcess(join(project, 'inside'));
+  stop.push(() => depot.stop());
+  const image = `docker://${new URL(depot.base).host}/${host.replace(':', '_')}/team/app:1.0`;
+  await run(tools.skopeo.path, ['copy', '--src-tls-verify=false', image, `oci:${join(folder, 'crossed')}:1.0`]);
+  const out = JSON.parse(await readFile(join(folder, 'crossed/index.json'), 'utf8')) as { manifests: Descriptor[] };
+  assert.equal(out.manifests[0]?.digest, amd64.digest);
 });
