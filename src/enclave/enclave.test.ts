@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/pro
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { findProgram, namespacesAllowed, runProcess, toolAtHand } from '#system';
 import { type Attempt, type Enclave, openEnclave, probeFrom } from './index.ts';
@@ -40,7 +40,12 @@ async function hostState(): Promise<string> {
     [tools.nft, ['list', 'ruleset']],
   ] as const;
   const out = await Promise.all(commands.map(([command, args]) => runProcess(command, args, { env })));
-  const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+  const mountinfo = await readFile('/proc/self/mountinfo', 'utf8');
+  // Others on this machine may mount things meanwhile; ours would be of these kinds.
+  const mounts = mountinfo
+    .split('\n')
+    .filter((line) => /netns|sallyport|proc:\[/.test(line))
+    .join('\n');
   const forwarding = await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8');
   // Lifetimes of router advertisements count down by themselves.
   return [...out.map(({ stdout }) => stdout.replace(/expires \d+sec/g, '')), mounts, forwarding].join('\n---\n');
@@ -60,152 +65,160 @@ async function leftovers(folder: string): Promise<string[]> {
   return found;
 }
 
-before(async () => {
-  if (skip !== false) return;
-  host = await hostState();
-  work = await mkdtemp(join(tmpdir(), 'sallyport enclave '));
-  enclave = await openEnclave({
-    machines: ['web', 'api', 'user'],
-    flows: [{ from: 'user', to: 'web', port: 8080, protocol: 'tcp' }],
-    writable: [work],
-    env: process.env,
-    tools,
-    signal: new AbortController().signal,
-    onAttempt: (attempt) => attempts.push(attempt),
+// A suite of its own: hooks of the file would keep the enclave up while all other files are tested.
+describe('an enclave', { skip }, () => {
+  before(async () => {
+    if (skip !== false) return;
+    host = await hostState();
+    work = await mkdtemp(join(tmpdir(), 'sallyport enclave '));
+    enclave = await openEnclave({
+      machines: ['web', 'api', 'user'],
+      flows: [{ from: 'user', to: 'web', port: 8080, protocol: 'tcp' }],
+      writable: [work],
+      env: process.env,
+      tools,
+      signal: new AbortController().signal,
+      onAttempt: (attempt) => attempts.push(attempt),
+    });
+    const serve = `require('node:http').createServer((q, s) => s.end('hello ' + q.url)).listen(8080)`;
+    const web = await enclave.start('web', process.execPath, ['-e', serve], options());
+    assert.equal(await web.listening(8080, 10_000), true);
   });
-  const serve = `require('node:http').createServer((q, s) => s.end('hello ' + q.url)).listen(8080)`;
-  const web = await enclave.start('web', process.execPath, ['-e', serve], options());
-  assert.equal(await web.listening(8080, 10_000), true);
-});
-after(async () => {
-  if (skip !== false) return;
-  await enclave.close();
-  await rm(work, { recursive: true, force: true });
-});
+  after(async () => {
+    if (skip !== false) return;
+    await enclave.close();
+    await rm(work, { recursive: true, force: true });
+  });
 
-test('a declared flow is open, and an undeclared one is refused and named', { skip }, async () => {
-  const open = await probeFrom(
-    enclave,
-    'user',
-    { probe: 'http', url: 'http://web:8080/orders', timeout: 5000 },
-    options(),
-  );
-  assert.deepEqual([open.status, open.text], [200, 'hello /orders']);
-  const shut = await probeFrom(enclave, 'api', { probe: 'connect', host: 'web', port: 8080, timeout: 5000 }, options());
-  assert.equal(shut.ok, false);
-  const seen = await tried({ kind: 'edge', from: 'api', to: 'web', port: 8080, protocol: 'tcp' });
-  assert.notEqual(seen, undefined);
-  // Neighbours of what is declared: another port of the same machine, and the way back.
-  const port = await probeFrom(
-    enclave,
-    'user',
-    { probe: 'connect', host: 'web', port: 8081, timeout: 5000 },
-    options(),
-  );
-  const back = await probeFrom(
-    enclave,
-    'web',
-    { probe: 'connect', host: 'user', port: 8080, timeout: 5000 },
-    options(),
-  );
-  assert.deepEqual([port.ok, back.ok], [false, false]);
-});
+  test('a declared flow is open, and an undeclared one is refused and named', { skip }, async () => {
+    const open = await probeFrom(
+      enclave,
+      'user',
+      { probe: 'http', url: 'http://web:8080/orders', timeout: 5000 },
+      options(),
+    );
+    assert.deepEqual([open.status, open.text], [200, 'hello /orders']);
+    const shut = await probeFrom(
+      enclave,
+      'api',
+      { probe: 'connect', host: 'web', port: 8080, timeout: 5000 },
+      options(),
+    );
+    assert.equal(shut.ok, false);
+    const seen = await tried({ kind: 'edge', from: 'api', to: 'web', port: 8080, protocol: 'tcp' });
+    assert.notEqual(seen, undefined);
+    // Neighbours of what is declared: another port of the same machine, and the way back.
+    const port = await probeFrom(
+      enclave,
+      'user',
+      { probe: 'connect', host: 'web', port: 8081, timeout: 5000 },
+      options(),
+    );
+    const back = await probeFrom(
+      enclave,
+      'web',
+      { probe: 'connect', host: 'user', port: 8080, timeout: 5000 },
+      options(),
+    );
+    assert.deepEqual([port.ok, back.ok], [false, false]);
+  });
 
-test('a call by name is recorded with its name, port and TLS server name', { skip }, async () => {
-  const url = 'https://registry.example.test:8443/x';
-  const call = await probeFrom(enclave, 'api', { probe: 'http', url, timeout: 5000 }, options());
-  assert.equal(call.ok, false);
-  const name = 'registry.example.test';
-  assert.notEqual(await tried({ kind: 'name', from: 'api', name, protocol: 'dns' }), undefined);
-  const seen = await tried({ kind: 'call', from: 'api', name, port: 8443, protocol: 'tcp', serverName: name });
-  assert.equal(seen?.speaks, 'tls');
-  assert.match(seen?.firstBytes ?? '', /^16030/);
-});
+  test('a call by name is recorded with its name, port and TLS server name', { skip }, async () => {
+    const url = 'https://registry.example.test:8443/x';
+    const call = await probeFrom(enclave, 'api', { probe: 'http', url, timeout: 5000 }, options());
+    assert.equal(call.ok, false);
+    const name = 'registry.example.test';
+    assert.notEqual(await tried({ kind: 'name', from: 'api', name, protocol: 'dns' }), undefined);
+    const seen = await tried({ kind: 'call', from: 'api', name, port: 8443, protocol: 'tcp', serverName: name });
+    assert.equal(seen?.speaks, 'tls');
+    assert.match(seen?.firstBytes ?? '', /^16030/);
+  });
 
-test('calls to addresses, TCP of both families and UDP, are recorded with what was said', { skip }, async () => {
-  const text = 'a datagram';
-  await Promise.all([
-    probeFrom(enclave, 'api', { probe: 'http', url: 'http://203.0.113.9:81/path', timeout: 5000 }, options()),
-    probeFrom(enclave, 'api', { probe: 'http', url: 'http://[2001:db8::9]:82/', timeout: 5000 }, options()),
-    probeFrom(enclave, 'api', { probe: 'datagram', host: '203.0.113.9', port: 123, text }, options()),
-  ]);
-  const http = await tried({ kind: 'call', from: 'api', address: '203.0.113.9', port: 81, speaks: 'http' });
-  assert.equal(http?.request, 'GET 203.0.113.9:81/path');
-  if (enclave.ipv6) assert.notEqual(await tried({ address: '2001:db8::9', port: 82, protocol: 'tcp' }), undefined);
-  const udp = await tried({ kind: 'call', address: '203.0.113.9', port: 123, protocol: 'udp' });
-  if (udp?.firstBytes !== undefined) assert.equal(Buffer.from(udp.firstBytes, 'hex').toString(), text);
-  assert.notEqual(udp, undefined);
-});
+  test('calls to addresses, TCP of both families and UDP, are recorded with what was said', { skip }, async () => {
+    const text = 'a datagram';
+    await Promise.all([
+      probeFrom(enclave, 'api', { probe: 'http', url: 'http://203.0.113.9:81/path', timeout: 5000 }, options()),
+      probeFrom(enclave, 'api', { probe: 'http', url: 'http://[2001:db8::9]:82/', timeout: 5000 }, options()),
+      probeFrom(enclave, 'api', { probe: 'datagram', host: '203.0.113.9', port: 123, text }, options()),
+    ]);
+    const http = await tried({ kind: 'call', from: 'api', address: '203.0.113.9', port: 81, speaks: 'http' });
+    assert.equal(http?.request, 'GET 203.0.113.9:81/path');
+    if (enclave.ipv6) assert.notEqual(await tried({ address: '2001:db8::9', port: 82, protocol: 'tcp' }), undefined);
+    const udp = await tried({ kind: 'call', address: '203.0.113.9', port: 123, protocol: 'udp' });
+    if (udp?.firstBytes !== undefined) assert.equal(Buffer.from(udp.firstBytes, 'hex').toString(), text);
+    assert.notEqual(udp, undefined);
+  });
 
-test("the host's loopback, files, sockets, environment and rights are out of reach", { skip }, async () => {
-  const server = createServer((_, response) => response.end('host'));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  try {
-    const { port } = server.address() as AddressInfo;
-    const probe = { probe: 'connect', host: '127.0.0.1', port, timeout: 2000 } as const;
-    assert.equal((await probeFrom(enclave, 'api', probe, options())).ok, false);
-  } finally {
-    server.close();
-  }
-  const { stdout } = await shell(
-    'api',
-    `ls /run/docker.sock /run/dbus 2>/dev/null; touch /etc/x /usr/x 2>/dev/null && echo wrote; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; ip link set eth0 down 2>/dev/null && echo unplugged; id -u; env | sort | cut -d= -f1 | tr '\\n' ' '; ls -A "$HOME" | wc -l; ls /proc | grep -c '^[0-9]'`,
-  );
-  assert.match(stdout, /^1000\nHOME PATH PWD TMPDIR 0\n\d\n$/);
-});
+  test("the host's loopback, files, sockets, environment and rights are out of reach", { skip }, async () => {
+    const server = createServer((_, response) => response.end('host'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const probe = { probe: 'connect', host: '127.0.0.1', port, timeout: 2000 } as const;
+      assert.equal((await probeFrom(enclave, 'api', probe, options())).ok, false);
+    } finally {
+      server.close();
+    }
+    const { stdout } = await shell(
+      'api',
+      `ls /run/docker.sock /run/dbus 2>/dev/null; touch /etc/x /usr/x 2>/dev/null && echo wrote; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; ip link set eth0 down 2>/dev/null && echo unplugged; id -u; env | sort | cut -d= -f1 | tr '\\n' ' '; ls -A "$HOME" | wc -l; ls /proc | grep -c '^[0-9]'`,
+    );
+    assert.match(stdout, /^1000\nHOME PATH PWD TMPDIR 0\n\d\n$/);
+  });
 
-test('a folder that is hidden cannot be read, the working folder can be written', { skip }, async () => {
-  await writeFile(join(work, 'shown'), 'yes');
-  const hidden = await mkdtemp(join(work, 'hidden-'));
-  await writeFile(join(hidden, 'key'), 'secret');
-  const script = `cat shown; cat "$0/key" 2>/dev/null; ls "$0" 2>/dev/null; echo written > out`;
-  const ended = await enclave.run('api', '/bin/sh', ['-c', script, hidden], { ...options(), hide: [hidden] });
-  assert.equal(ended.stdout, 'yes');
-  assert.equal(await readFile(join(work, 'out'), 'utf8'), 'written\n');
-});
+  test('a folder that is hidden cannot be read, the working folder can be written', { skip }, async () => {
+    await writeFile(join(work, 'shown'), 'yes');
+    const hidden = await mkdtemp(join(work, 'hidden-'));
+    await writeFile(join(hidden, 'key'), 'secret');
+    const script = `cat shown; cat "$0/key" 2>/dev/null; ls "$0" 2>/dev/null; echo written > out`;
+    const ended = await enclave.run('api', '/bin/sh', ['-c', script, hidden], { ...options(), hide: [hidden] });
+    assert.equal(ended.stdout, 'yes');
+    assert.equal(await readFile(join(work, 'out'), 'utf8'), 'written\n');
+  });
 
-test('stopping a program ends what it started, and a time limit is kept', { skip }, async () => {
-  const script = `(setsid sleep 300 &) ; trap '' TERM; while :; do sleep 1; done`;
-  const running = await enclave.start('api', '/bin/sh', ['-c', script], { ...options(), timeout: 200 });
-  const ended = await running.ended;
-  assert.equal(ended.timedOut, true);
-  assert.deepEqual(
-    (await leftovers(work)).filter((words) => words.includes('sleep')),
-    [],
-  );
-});
+  test('stopping a program ends what it started, and a time limit is kept', { skip }, async () => {
+    const script = `(setsid sleep 300 &) ; trap '' TERM; while :; do sleep 1; done`;
+    const running = await enclave.start('api', '/bin/sh', ['-c', script], { ...options(), timeout: 200 });
+    const ended = await running.ended;
+    assert.equal(ended.timedOut, true);
+    assert.deepEqual(
+      (await leftovers(work)).filter((words) => words.includes('sleep')),
+      [],
+    );
+  });
 
-test('the host is as it was, also after the product is killed', { skip }, async () => {
-  assert.equal(await hostState(), host);
-  const folder = await mkdtemp(join(work, 'killed-'));
-  const program = `
+  test('the host is as it was, also after the product is killed', { skip }, async () => {
+    assert.equal(await hostState(), host);
+    const folder = await mkdtemp(join(work, 'killed-'));
+    const program = `
     import { openEnclave } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
     const enclave = await openEnclave({ machines: ['a', 'b'], flows: [], writable: [${JSON.stringify(folder)}],
       env: process.env, tools: ${JSON.stringify(tools)}, signal: new AbortController().signal });
     await enclave.start('a', '/bin/sleep', ['300'], { cwd: ${JSON.stringify(folder)}, env: { PATH: '/bin' } });
     console.log('up');`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const wait = async (there: boolean): Promise<string[]> => {
-    const end = Date.now() + 5000;
-    for (;;) {
-      const found = await leftovers(folder);
-      if (found.length > 0 === there || Date.now() > end) return found;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const wait = async (there: boolean): Promise<string[]> => {
+      const end = Date.now() + 5000;
+      for (;;) {
+        const found = await leftovers(folder);
+        if (found.length > 0 === there || Date.now() > end) return found;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    try {
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      assert.notDeepEqual(await wait(true), []);
+    } finally {
+      child.kill('SIGKILL');
     }
-  };
-  try {
-    await new Promise((resolve) => child.stdout.once('data', resolve));
-    assert.notDeepEqual(await wait(true), []);
-  } finally {
-    child.kill('SIGKILL');
-  }
-  assert.deepEqual(await wait(false), []);
-  assert.equal(await hostState(), host);
-});
+    assert.deepEqual(await wait(false), []);
+    assert.equal(await hostState(), host);
+  });
 
-test('the tools that are needed are found', { skip }, async () => {
-  for (const name of ['unshare', 'nsenter', 'setpriv'])
-    assert.notEqual(await findProgram(name, process.env), undefined);
+  test('the tools that are needed are found', { skip }, async () => {
+    for (const name of ['unshare', 'nsenter', 'setpriv'])
+      assert.notEqual(await findProgram(name, process.env), undefined);
+  });
 });
