@@ -32,7 +32,13 @@ export const npmClients: readonly ClientConfig[] = [
     client: 'pnpm',
     summary: 'pnpm: a registry; its lockfile names no addresses',
     render: (base) =>
-      ['# ~/.npmrc, or .npmrc in the project', `registry=${registry(base)}`, 'update-notifier=false', ''].join('\n'),
+      [
+        '# ~/.npmrc, or .npmrc in the project',
+        `registry=${registry(base)}`,
+        '# pnpm 10 and newer read this one from pnpm-workspace.yaml: updateNotifier: false',
+        'update-notifier=false',
+        '',
+      ].join('\n'),
     environment: (base) => ({
       npm_config_registry: registry(base),
       pnpm_config_registry: registry(base),

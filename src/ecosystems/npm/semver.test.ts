@@ -6,7 +6,7 @@ import { compareSemver, highestRelease } from './semver.ts';
 
 const DATA = new URL('../../../../shared/data/version-order/semver-versions.txt', import.meta.url);
 
-test('order of the public vectors', { skip: existsSync(DATA) ? false : 'the shared test data is not here' }, () => {
+test('order of the public vectors', { skip: existsSync(DATA) ? false : 'the public suites are not beside the repository' }, () => {
   const sign = { '<': -1, '=': 0, '>': 1 } as const;
   let checked = 0;
   for (const line of readFileSync(DATA, 'utf8').split('\n')) {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { comparePep440, parsePep440, parseSpecifiers, satisfies } from './version.ts';
 
 const DATA = new URL('../../../../shared/data/version-order/', import.meta.url);
-const skip = existsSync(DATA) ? false : 'the shared test data is not here';
+const skip = existsSync(DATA) ? false : 'the public suites are not beside the repository';
 const SIGN: Readonly<Record<string, number>> = { '<': -1, '=': 0, '>': 1 };
 
 for (const file of ['pypi-versions.txt', 'pypi-versions-generated.txt']) {

@@ -121,7 +121,11 @@ export function wheel(project: string, version: string, tag = 'py3-none-any', re
     [`${info}/METADATA`]: metadata,
     [`${info}/WHEEL`]: `Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: ${pure}\nTag: ${tag}\n`,
   };
-  files[`${info}/RECORD`] = [...Object.keys(files), `${info}/RECORD`].map((path) => `${path},,`).join('\n') + '\n';
+  const record = Object.entries(files).map(([path, content]) => {
+    const hash = createHash('sha256').update(content).digest('base64url');
+    return `${path},sha256=${hash},${Buffer.byteLength(content)}\n`;
+  });
+  files[`${info}/RECORD`] = `${record.join('')}${info}/RECORD,,\n`;
   const bytes = zip(files);
   const file = `${module}-${version}-${tag}.whl`;
   return { project, version, file, bytes, metadata: Buffer.from(metadata), sha256: hashOf('sha256', bytes) };
