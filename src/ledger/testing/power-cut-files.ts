@@ -24,6 +24,8 @@ export type Fate = () => boolean;
  */
 export interface PowerCutFiles extends Files {
   calls(): number;
+  /** The same machine after the process was killed: nothing is lost, and nothing more is flushed. */
+  restarted(): PowerCutFiles;
   /** What is on the disk afterwards, as a file system that works again and fails at the given call. */
   survivors(fate: Fate, failAt: number): PowerCutFiles;
 }
@@ -115,6 +117,7 @@ export function powerCutFiles(failAt: number, root: Folder = folderNode()): Powe
 
   return {
     calls: () => calls,
+    restarted: () => powerCutFiles(0, root),
     survivors(fate, next) {
       const kept = survive(root, fate);
       return powerCutFiles(next, kept.kind === 'folder' ? kept : folderNode());
