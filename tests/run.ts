@@ -18,7 +18,7 @@ import type { Outcome } from './reporter.ts';
 interface Stage {
   readonly name: string;
   readonly says: string;
-  /** Seconds that it should take on two cores. Six times that, and it is stopped as hung. */
+  /** Seconds that it should take on two idle cores. Six times that and five minutes more, and it is stopped as hung. */
   readonly budget: number;
   readonly fast: boolean;
   readonly command: (filter: readonly string[]) => readonly string[] | undefined;
@@ -161,7 +161,7 @@ async function run(stage: Stage): Promise<void> {
   const results = join(work, stage.name);
   writeFileSync(results, '');
   const started = performance.now();
-  const status = await start(command, results, stage.budget * 6);
+  const status = await start(command, results, stage.budget * 6 + 300);
   const seconds = (performance.now() - started) / 1000;
   const mine = lines<Outcome>(results);
   const isSuite = command.includes('--test');
@@ -188,6 +188,17 @@ async function run(stage: Stage): Promise<void> {
   const line = `${stage.name.padEnd(12)} ${counts(mine).padEnd(36)} ${seconds.toFixed(1)} s of ${stage.budget} s${over}`;
   table.push(line);
   console.log(line);
+  if (seconds > stage.budget && isSuite) for (const slow of slowest(mine)) console.log(`  ${slow}`);
+}
+
+/** The files that took longest, for a stage that is over its budget. */
+function slowest(some: readonly Outcome[]): string[] {
+  const files = new Map<string, number>();
+  for (const { file, milliseconds } of some) files.set(file, (files.get(file) ?? 0) + milliseconds / 1000);
+  return [...files]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 8)
+    .map(([file, seconds]) => `${seconds.toFixed(1).padStart(7)} s  ${file}`);
 }
 
 function start(command: readonly string[], results: string, limit: number): Promise<number | string> {
