@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { ecosystemOf } from '#ecosystems/list';
 import { admitted, linuxAmd64, linuxArm64, type Sample, pypiIndex, PYPI_INDEX, wheel } from '#ecosystems/testing';
 import type { Target } from '#kernel';
@@ -50,44 +51,51 @@ function sample(): Sample & { lock: string } {
   };
 }
 
-async function venv(t: TestContext, given: Sample & { lock: string }) {
+const home = await mkdtemp(join(tmpdir(), 'sallyport-pip-'));
+after(() => rm(home, { recursive: true, force: true }));
+const python3 = join(home, 'venv/bin/python');
+/** One clean environment for all tests, each of which installs into a folder of its own: making one takes seconds. */
+if (skip === false) {
+  const made = await run('python3', ['-m', 'venv', 'venv'], home, {});
+  assert.equal(made.code, 0, made.output);
+}
+
+async function project(t: TestContext, given: Sample & { lock: string }) {
   assert.ok(pypi);
   const { catalog, closure } = await admitted(pypi, given);
   const served = await serve(t, ['pypi'], catalog);
   const folder = await temporaryFolder(t);
   await mkdir(join(folder, 'home'));
   await writeFile(join(folder, 'requirements.txt'), given.lock);
-  const made = await run('python3', ['-m', 'venv', 'venv'], folder, {});
-  assert.equal(made.code, 0, made.output);
   const client = (await pypi.inside()).clients.find((c) => c.client === 'pip');
   assert.ok(client);
   const environment = { ...client.environment(served.base), PIP_CACHE_DIR: join(folder, 'cache'), PIP_RETRIES: '0' };
-  const pip = (args: readonly string[]) =>
-    run(join(folder, 'venv/bin/python'), ['-m', 'pip', ...args], folder, environment);
-  return { folder, served, pip, closure };
+  const install = (args: readonly string[]) =>
+    run(python3, ['-m', 'pip', 'install', '--target', 'installed', ...args], folder, environment);
+  return { folder, served, install, closure };
 }
 
 test('pip installs an unmodified hash-locked file', { skip }, async (t) => {
   const given = sample();
-  const { folder, served, pip, closure } = await venv(t, given);
+  const { folder, served, install, closure } = await project(t, given);
   assert.equal(closure.artifacts.filter((a) => a.file.endsWith('.whl')).length, 2);
-  const ran = await pip(['install', '--require-hashes', '-r', 'requirements.txt']);
+  const ran = await install(['--require-hashes', '-r', 'requirements.txt']);
   assert.equal(ran.code, 0, `${ran.output}\n${served.log.join('\n')}`);
   const shown = await run(
-    join(folder, 'venv/bin/python'),
+    python3,
     ['-c', 'import demo_pure, demo_native; print(demo_pure.VERSION, demo_native.VERSION)'],
     folder,
-    {},
+    { PYTHONPATH: join(folder, 'installed') },
   );
   assert.equal(shown.output.trim(), 'demo-pure 1.4.0 demo-native 2.0');
   assert.equal(await readFile(join(folder, 'requirements.txt'), 'utf8'), given.lock);
   assert.ok(served.log.some((line) => line.startsWith('GET /pypi/files/')));
-  used('pip', /pip ([\d.]+)/.exec((await pip(['--version'])).output)?.[1] ?? '');
+  used('pip', /pip ([\d.]+)/.exec((await run(python3, ['-m', 'pip', '--version'], folder, {})).output)?.[1] ?? '');
 });
 
 test('pip resolves by name through pages and metadata', { skip }, async (t) => {
-  const { served, pip } = await venv(t, sample());
-  const ran = await pip(['install', 'Demo_Pure']);
+  const { served, install } = await project(t, sample());
+  const ran = await install(['Demo_Pure']);
   assert.equal(ran.code, 0, `${ran.output}\n${served.log.join('\n')}`);
   assert.ok(
     served.log.every((line) => !/ (?:4|5)\d\d$/.test(line)),
@@ -96,16 +104,16 @@ test('pip resolves by name through pages and metadata', { skip }, async (t) => {
 });
 
 test('pip refuses a file whose hash is not the one of its lock', { skip }, async (t) => {
-  const { folder, pip } = await venv(t, sample());
+  const { folder, install } = await project(t, sample());
   await writeFile(join(folder, 'requirements.txt'), `demo-pure==1.4.0 --hash=sha256:${'1'.repeat(64)}\n`);
-  const ran = await pip(['install', '--require-hashes', '-r', 'requirements.txt']);
+  const ran = await install(['--require-hashes', '-r', 'requirements.txt']);
   assert.notEqual(ran.code, 0);
   assert.match(ran.output, /DO NOT MATCH THE HASHES|HashMismatch/i);
 });
 
 test('pip fails cleanly for a project that is not here', { skip }, async (t) => {
-  const { served, pip } = await venv(t, sample());
-  const ran = await pip(['install', 'absent-project']);
+  const { served, install } = await project(t, sample());
+  const ran = await install(['absent-project']);
   assert.notEqual(ran.code, 0);
   assert.ok(served.log.includes('GET /pypi/simple/absent-project/ 404'), served.log.join('\n'));
 });
