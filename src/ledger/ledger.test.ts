@@ -37,3 +37,32 @@ test('what is appended is on disk, verifies, and is there after opening again', 
     assert.equal(report.statements, 100 * (round + 1));
   }
 });
+
+test('a log that is being written verifies at any moment', async (t) => {
+  const folder = `${await temporaryFolder(t)}/ledger`;
+  const signer = testSigner();
+  const vkey = parseLedgerVkey(signer.vkey);
+  assert(!isProblem(vkey));
+  const ledger = await openLog(nodeFiles, folder, signer, fixedClock());
+  await ledger.appendEntry(Buffer.from('first'));
+  let writing = true;
+  const writer = (async () => {
+    for (let i = 0; i < 40; i++) {
+      await Promise.all(Array.from({ length: 13 }, (_, j) => ledger.appendEntry(Buffer.from(`${i} ${j}`))));
+    }
+    writing = false;
+  })();
+  let size = 0;
+  let times = 0;
+  while (writing) {
+    const report = await verifyLedger(nodeFiles, folder, vkey);
+    assert.deepEqual(report.reasons, []);
+    assert(report.size >= size);
+    size = report.size;
+    times += 1;
+  }
+  await writer;
+  await ledger.close();
+  assert(times > 3);
+  t.diagnostic(`verified ${times} times`);
+});

@@ -63,6 +63,10 @@ test('ledger verify: the home’s ledger, a folder, a key file, and a copy that 
 
   await mkdir(`${root}/empty`);
   assert.equal((await perform(ledgerVerify, { ...byKey, folder: 'empty' }, root)).exit, 1);
+  await mkdir(`${root}/elsewhere/empty`, { recursive: true });
+  const unsigned = await perform(ledgerVerify, { folder: 'elsewhere/empty' }, root);
+  assert.deepEqual([unsigned.exit, unsigned.output.reasons[0]?.code], [1, 'ledger.no-checkpoint']);
+  assert.equal((await perform(ledgerVerify, { folder: 'copy/checkpoint' }, root)).exit, 1);
   await assert.rejects(
     () => perform(ledgerVerify, { ...byKey, folder: 'none' }, root),
     (error) => isFault(error) && error.code === 'ledger.missing' && error.exit === 3,

@@ -24,8 +24,8 @@ const verifyOutput = z.object({
   origin: z.string(),
   statements: z.number(),
   folder: z.string(),
-  /** By which key, and where it was found. */
-  key: z.object({ name: z.string(), path: z.string() }),
+  /** By which key, and where it was found. Absent where no key is known and nothing is signed. */
+  key: z.object({ name: z.string(), path: z.string() }).optional(),
 });
 export type VerifyLedgerOutput = z.output<typeof verifyOutput>;
 

@@ -47,8 +47,9 @@ export async function verifyLedger(files: Files, folder: string, vkey: Vkey): Pr
   if (look === undefined) throw ledgerFault('ledger.missing', { where: folder });
   const judge = judgement();
   const reader = logReader(files, folder);
-  const head = look.kind === 'other' || look.kind === 'file' ? undefined : await readHead(reader, vkey, judge);
-  if (look.kind === 'other' || look.kind === 'file') judge.reason('ledger.not-a-file', '', `It is a ${look.kind}.`);
+  let head: TreeHead | undefined;
+  if (look.kind === 'file' || look.kind === 'other') judge.reason('ledger.not-a-file', '', `It is a ${look.kind}.`);
+  else head = await readHead(reader, vkey, judge);
   let statements = 0;
   if (head !== undefined) statements = await verifyTree(reader, head, judge);
   const reasons = judge.reasons();
@@ -60,6 +61,17 @@ export async function verifyLedger(files: Files, folder: string, vkey: Vkey): Pr
     root: head === undefined ? '' : encodeBase64(head.root),
     statements,
   };
+}
+
+/** The answer where there is no checkpoint, for which no key is needed; undefined where there is one. */
+export async function unsignedReport(files: Files, folder: string): Promise<LedgerReport | undefined> {
+  const look = await files.look(folder);
+  const isFolder = look?.kind === 'folder' || look?.kind === 'link';
+  if (isFolder && (await files.look(`${folder}/checkpoint`)) !== undefined) return undefined;
+  const reason = isFolder
+    ? { code: 'ledger.no-checkpoint', where: 'checkpoint', detail: 'It is not there.' }
+    : { code: 'ledger.not-a-file', where: '', detail: 'It is no folder.' };
+  return { verdict: 'unverified', reasons: [reason], origin: '', size: 0, root: '', statements: 0 };
 }
 
 interface Judgement {

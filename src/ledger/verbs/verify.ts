@@ -5,16 +5,22 @@ import { homePath } from '#system';
 import { ledgerFault } from '../faults.ts';
 import type { VerifyLedgerInput, VerifyLedgerOutput } from '../operations.ts';
 import { readVkeyFile, vkeyPath } from '../reading.ts';
-import { verifyLedger } from '../verification.ts';
+import { unsignedReport, verifyLedger } from '../verification.ts';
 
 export const verifyVerb: Implementation<VerifyLedgerInput, VerifyLedgerOutput> = {
   async run(input, world) {
     const home = homeAt(homePath(world, input.home === undefined ? {} : { home: input.home }));
     const folder = input.folder === undefined ? home.ledger : resolve(world.cwd, input.folder);
     if ((await world.files.look(folder)) === undefined) throw ledgerFault('ledger.missing', { where: folder });
-    const { vkey, path } = await keyFor(folder, input, world);
-    const report = await verifyLedger(world.files, folder, vkey);
-    return { ...report, folder, key: { name: vkey.name, path } };
+    const found = await keyFor(folder, input, world);
+    if (found === undefined) {
+      // Where nothing is signed no key could change the answer.
+      const unsigned = await unsignedReport(world.files, folder);
+      if (unsigned !== undefined) return { ...unsigned, folder };
+      throw ledgerFault('ledger.no-key', { where: folder });
+    }
+    const report = await verifyLedger(world.files, folder, found.vkey);
+    return { ...report, folder, key: { name: found.vkey.name, path: found.path } };
   },
 
   exit: ({ verdict }) => (verdict === 'verified' ? 0 : 1),
@@ -31,7 +37,7 @@ export const verifyVerb: Implementation<VerifyLedgerInput, VerifyLedgerOutput> =
     if (origin !== '') {
       lines.push(`  origin ${printable(origin)}`, `  size   ${size} (${statements} statements)`, `  root   ${root}`);
     }
-    lines.push(style.dim(`  by the key of ${printable(key.name)} in ${printable(key.path)}`));
+    if (key !== undefined) lines.push(style.dim(`  by the key of ${printable(key.name)} in ${printable(key.path)}`));
     return lines.join('\n');
   },
 };
@@ -40,7 +46,11 @@ export const verifyVerb: Implementation<VerifyLedgerInput, VerifyLedgerOutput> =
  * The key that is named, else that of the home that is named, else that of the home around the folder. The last is only
  * as good as the folder itself, so the answer says where the key was found.
  */
-async function keyFor(folder: string, input: VerifyLedgerInput, world: World): Promise<{ vkey: Vkey; path: string }> {
+async function keyFor(
+  folder: string,
+  input: VerifyLedgerInput,
+  world: World,
+): Promise<{ vkey: Vkey; path: string } | undefined> {
   const paths =
     input.vkey !== undefined
       ? [resolve(world.cwd, input.vkey)]
@@ -51,5 +61,8 @@ async function keyFor(folder: string, input: VerifyLedgerInput, world: World): P
     const vkey = await readVkeyFile(world.files, path);
     if (vkey !== undefined) return { vkey, path };
   }
-  throw ledgerFault('ledger.no-key', { where: paths.join(', ') });
+  if (input.vkey !== undefined || input.home !== undefined) {
+    throw ledgerFault('ledger.no-key', { where: paths.join(', ') });
+  }
+  return undefined;
 }
