@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import type { AdmittedArtifact, AdmittedDocument, AdmittedPointer, Catalog } from '#ecosystems';
 import { type ContentReader, type Digest, errorCode, errorMessage, isDigest, type LockRow } from '#kernel';
@@ -5,10 +6,10 @@ import type { AdmittedBundle, Database, Publication } from '../database.ts';
 import { storeFault } from '../faults.ts';
 
 /** Version of the schema below, in SQLite's `user_version`. */
-const SCHEMA = 1;
+const SCHEMA = 2;
 
 /**
- * A row stands once for all bundles that bring it with the same text; `brought` says which do. Look-ups order by the
+ * A row stands once for all bundles that bring it with the same text (found by its hash, since texts are long); `brought` says which do. Look-ups order by the
  * ledger, because sequence numbers count per channel.
  */
 const TABLES = `
@@ -31,11 +32,12 @@ const TABLES = `
     name TEXT NOT NULL,
     role TEXT NOT NULL,
     digest TEXT NOT NULL,
-    text TEXT NOT NULL UNIQUE
+    hash BLOB NOT NULL UNIQUE,
+    text TEXT NOT NULL
   ) STRICT;
   CREATE INDEX row_lookup ON row (ecosystem, lookup, kind, role);
   CREATE INDEX row_name ON row (ecosystem, name, authority, kind);
-  CREATE INDEX row_digest ON row (digest, ecosystem) WHERE digest <> '';
+  CREATE INDEX row_digest ON row (digest, ecosystem);
   CREATE TABLE brought (
     row INTEGER NOT NULL REFERENCES row,
     bundle INTEGER NOT NULL REFERENCES bundle,
@@ -60,7 +62,7 @@ export function openDatabase(path: string): Database {
           detail: `Its form is ${version}; known is ${SCHEMA}.`,
         });
       }
-      if (version === 0) make(opened);
+      if (version < SCHEMA) make(opened);
     } catch (error) {
       opened.close();
       throw error;
@@ -117,8 +119,8 @@ export function openDatabase(path: string): Database {
     'INSERT INTO bundle (digest, lock, sequence, channel, sealed, ledger_index) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const insertRow = db.prepare(
-    `INSERT INTO row (kind, ecosystem, lookup, authority, name, role, digest, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (text) DO UPDATE SET kind = kind RETURNING id`,
+    `INSERT INTO row (kind, ecosystem, lookup, authority, name, role, digest, hash, text)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE SET kind = kind RETURNING id`,
   );
   const insertBrought = db.prepare('INSERT OR IGNORE INTO brought (row, bundle) VALUES (?, ?)');
   const raiseLedger = db.prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'ledger'");
@@ -204,7 +206,10 @@ export function openDatabase(path: string): Database {
       const role = row.row === 'document' ? row.role : row.row === 'pointer' ? row.pointer : '';
       const digest = row.row === 'pointer' ? '' : row.digest;
       const text = JSON.stringify(row satisfies LockRow);
-      const id = insertRow.get(row.row, row.ecosystem, lookup, row.authority, row.name, role, digest, text)?.['id'];
+      const hash = createHash('sha256').update(text).digest();
+      const id = insertRow.get(row.row, row.ecosystem, lookup, row.authority, row.name, role, digest, hash, text)?.[
+        'id'
+      ];
       if (id === undefined || id === null) throw new Error('an inserted row has no id');
       insertBrought.run(id, lastInsertRowid);
     }
@@ -215,8 +220,10 @@ export function openDatabase(path: string): Database {
 function make(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE');
   try {
-    // Another process may have made it while this one waited for the write lock.
-    if (Number(db.prepare('PRAGMA user_version').get()?.['user_version']) === 0) {
+    // Another process may have made it while this one waited for the write lock. An older form is dropped: admit fills
+    // the new one from ledger and store.
+    if (Number(db.prepare('PRAGMA user_version').get()?.['user_version']) < SCHEMA) {
+      for (const table of ['brought', 'row', 'bundle', 'meta']) db.exec(`DROP TABLE IF EXISTS ${table}`);
       db.exec(TABLES);
       db.exec(`PRAGMA user_version = ${SCHEMA}`);
     }
