@@ -19,6 +19,7 @@ export interface DepotSettings {
   /** PEM. */
   readonly tls?: { readonly cert: Uint8Array; readonly key: Uint8Array };
   readonly tokens?: Tokens;
+  readonly patience?: Patience;
 }
 
 export interface Depot {
@@ -29,12 +30,20 @@ export interface Depot {
   close(): Promise<void>;
 }
 
-/** Largest set of headers, and how long a client may take for them. */
+/** How long clients may take, in milliseconds. */
+export interface Patience {
+  /** For the headers of a request, and for all of it. */
+  readonly headers: number;
+  readonly request: number;
+  /** A connection on which nothing moves in either direction is closed after this. */
+  readonly silence: number;
+}
+
+const PATIENCE: Patience = { headers: 15_000, request: 60_000, silence: 120_000 };
+/** How often that is looked at. */
+const LOOK_EVERY = 5000;
+/** Largest set of headers, in bytes. */
 const HEADERS_LIMIT = 16 * 1024;
-const HEADERS_TIME = 15_000;
-const REQUEST_TIME = 60_000;
-/** A connection on which nothing moves in either direction is closed after this. */
-const SILENCE = 120_000;
 const KEEP_ALIVE = 65_000;
 const CONNECTIONS = 4096;
 const GRACE = 2000;
@@ -58,7 +67,13 @@ export async function openDepot(settings: DepotSettings): Promise<Depot> {
     onBug: (error, request) =>
       warn(`${request}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
   });
-  const options = { maxHeaderSize: HEADERS_LIMIT, headersTimeout: HEADERS_TIME, requestTimeout: REQUEST_TIME };
+  const patience = settings.patience ?? PATIENCE;
+  const options = {
+    maxHeaderSize: HEADERS_LIMIT,
+    headersTimeout: patience.headers,
+    requestTimeout: patience.request,
+    connectionsCheckingInterval: Math.min(LOOK_EVERY, patience.headers),
+  };
   let server: Server;
   try {
     server =
@@ -74,7 +89,7 @@ export async function openDepot(settings: DepotSettings): Promise<Depot> {
     throw depotFault('depot.tls-unusable', { detail: errorMessage(error), cause: error });
   }
   server.keepAliveTimeout = KEEP_ALIVE;
-  server.timeout = SILENCE;
+  server.timeout = patience.silence;
   server.maxConnections = CONNECTIONS;
   try {
     await started(server, listen);

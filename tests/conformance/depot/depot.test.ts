@@ -263,3 +263,28 @@ test('content that the store lost is an error that names it, never a wrong answe
   assert.equal(depot.notes.length, 1);
   depot.notes.length = 0;
 });
+
+test('clients that send or read too slowly are let go, and nobody else notices', async () => {
+  const impatient = await serveHome(home.path, { headers: 300, request: 500, silence: 700 });
+  const { hostname, port } = new URL(impatient.base);
+  const slow = connect(Number(port), hostname);
+  let got = '';
+  slow.on('data', (chunk: Buffer) => (got += chunk.toString()));
+  slow.write('GET /files/data/small HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+  const stuck = connect(Number(port), hostname);
+  stuck.on('error', () => undefined);
+  stuck.pause();
+  // More than the buffers of the kernel hold.
+  stuck.write('GET /files/data/large HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20));
+  await once(slow, 'close');
+  assert.match(got, /^HTTP\/1\.1 408/);
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  let read = 0;
+  stuck.on('data', (chunk: Buffer) => (read += chunk.length));
+  stuck.resume();
+  await once(stuck, 'close');
+  assert.ok(read < 20 * large.length, 'a client that read nothing was waited for');
+  const quick = await fetch(`${impatient.base}/files/data/small`);
+  assert.equal(await quick.text(), small.toString());
+  await impatient.close();
+});

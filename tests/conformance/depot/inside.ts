@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Closure, ProjectInput, Upstream, UpstreamAnswer, Wanted } from '#ecosystems';
 import { ecosystemOf } from '#ecosystems/list';
 import { type Digest, digestOf, homeAt, type LockRow, type Target } from '#kernel';
-import { openDepot, parseListen } from '#depot';
+import { type DepotSettings, openDepot, parseListen } from '#depot';
 import { openDatabase, openStore, type Store } from '#store';
 import { nodeFiles } from '#system';
 
@@ -127,17 +127,18 @@ export async function emptyHome(path: string): Promise<{
 /** The depot over a home, in this process. */
 export async function serveHome(
   path: string,
-  listen = '127.0.0.1:0',
+  patience?: DepotSettings['patience'],
 ): Promise<{ readonly base: string; readonly notes: string[]; close(): Promise<void> }> {
-  const at = parseListen(listen);
-  if (at === undefined) throw new Error(`${listen} is no address`);
+  const listen = parseListen('127.0.0.1:0');
+  if (listen === undefined) throw new Error('that is no address');
   const notes: string[] = [];
   const depot = await openDepot({
     files: nodeFiles,
     home: homeAt(path),
     clock: { now: () => Date.now() },
     report: (event) => void (event.type === 'note' && notes.push(event.text)),
-    listen: at,
+    listen,
+    ...(patience === undefined ? {} : { patience }),
   });
   return { base: depot.addresses[0] ?? '', notes, close: () => depot.close() };
 }
