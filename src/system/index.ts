@@ -10,6 +10,7 @@ export {
   type ProcessOptions,
   type Running,
   runProcess,
+  runtimeEnvironment,
   startProcess,
 } from './processes.ts';
 export {

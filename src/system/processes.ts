@@ -27,11 +27,18 @@ export function childEnvironment(
     const value = env[name];
     if (value !== undefined) result[name] = value;
   }
+  Object.assign(result, runtimeEnvironment(env));
   for (const [name, value] of Object.entries(options.set ?? {})) {
     if (value === undefined) delete result[name];
     else result[name] = value;
   }
   return result;
+}
+
+/** What the pinned Node needs to start where the launcher had to bring a library for it; else nothing. */
+export function runtimeEnvironment(env: Environment): Record<string, string> {
+  const libraries = env['SALLYPORT_LIBRARIES'] ?? '';
+  return libraries === '' ? {} : { SALLYPORT_LIBRARIES: libraries, LD_LIBRARY_PATH: libraries };
 }
 
 export interface ProcessOptions {

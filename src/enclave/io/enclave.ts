@@ -4,7 +4,7 @@ import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#kernel';
-import { type Ended, findProgram, namespaceArguments, type Running, startProcess } from '#system';
+import { type Ended, findProgram, namespaceArguments, type Running, runtimeEnvironment, startProcess } from '#system';
 import type { Attempt } from '../attempt.ts';
 import type { Root } from '../confinement.ts';
 import { enclaveFault } from '../faults.ts';
@@ -75,7 +75,11 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
   const lastWords: string[] = [];
   const running: Running = await startProcess(unshare, [...namespaceArguments(unshare), process.execPath, agent], {
     // The agent itself needs next to nothing; PATH for mount and ip.
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    env: {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      LC_ALL: 'C',
+      ...runtimeEnvironment(options.env),
+    },
     cwd: '/',
     interactive: true,
     grace: 1000,
