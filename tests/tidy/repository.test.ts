@@ -17,6 +17,7 @@ import {
   portable,
   purity,
   rooms,
+  wayOut,
 } from './rules.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -32,6 +33,7 @@ function clean(name: string, rule: () => string[] | Promise<string[]>): void {
 clean('layers: contexts import only what is below them', () => layers(repository));
 clean('doors: contexts are entered through them', () => doors(repository));
 clean('purity: the core does not touch the machine', () => purity(repository));
+clean('the way out: only capture has one', () => wayOut(repository));
 clean('start: operations load lazily', () => cheapStart(repository));
 clean('rooms: every context has a door and says what it is', () => rooms(repository));
 clean('addresses: nothing sends a user outside', () => addresses(repository));

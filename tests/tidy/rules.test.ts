@@ -61,6 +61,13 @@ const cases: readonly [string, Rule, Record<string, string>, RegExp?][] = [
   ['a type of the machine', rules.purity, { 'src/trust/a.ts': "import type { Server } from 'node:http';\n" }],
   ['the clock', rules.purity, { 'src/trust/a.ts': 'const now = Date.now();\n' }, /reads the clock/],
   ['the environment', rules.purity, { 'src/trust/a.ts': "process.env['HOME'];\n" }, /take it from the World/],
+  ['the way out, outside', rules.wayOut, { 'src/capture/a.ts': "import { openNetwork } from '#system';\n" }],
+  [
+    'the way out, inside',
+    rules.wayOut,
+    { 'src/depot/a.ts': "import {\n  homePath,\n  openNetwork,\n} from '#system';\n" },
+    /belongs to capture alone/,
+  ],
   ['a heavy start', rules.cheapStart, { 'src/trust/operations.ts': "import { b } from '#bundle';\n" }, /every start/],
   [
     'a light start',

@@ -98,6 +98,19 @@ function isTypeOnly(text: string, module: string): boolean {
   return uses.every((line) => /^\s*import type\b/.test(line));
 }
 
+/** The way out exists outside only: nothing but capture opens it. */
+export function wayOut(repository: Repository): string[] {
+  const troubles: string[] = [];
+  for (const [path, text] of repository) {
+    if (!source(path) || isTest(path) || /^src\/(?:capture|system)\//.test(path)) continue;
+    for (const match of text.matchAll(/^import\b[^;]*\bopenNetwork\b[^;]*'#system'|\bfrom 'undici'/gm)) {
+      const line = text.slice(0, match.index).split('\n').length;
+      troubles.push(`${path}:${line}: opens the way out, which belongs to capture alone`);
+    }
+  }
+  return troubles;
+}
+
 /** Starting the product must stay cheap: an operation's description loads nothing but kernel and zod. */
 export function cheapStart(repository: Repository): string[] {
   const troubles: string[] = [];
