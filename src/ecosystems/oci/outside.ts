@@ -13,7 +13,7 @@ import {
   refuseForeign,
 } from './manifest.ts';
 import { describePlatform, runsOn } from './platform.ts';
-import { parseReference, type Reference } from './reference.ts';
+import { isTag, parseReference, type Reference } from './reference.ts';
 import { type Given, type ImageSource, registrySource } from './registry.ts';
 
 /** Index in index in index: more than any build tool writes, and enough for signatures of signatures. */
@@ -103,7 +103,7 @@ class Walk {
     if (tag !== undefined) this.#pointers.set(tag, pinned);
     // A project's own layout, or a digest that the project wrote, vouches; a tag of a registry is believed once.
     const vouched = digest !== undefined || this.#local;
-    await this.#manifest(pinned, given, this.#platforms(), 0, {
+    await this.#manifest(pinned, given, this.#targets, 0, {
       source: vouched ? this.#input.path : 'first-use',
       grade: vouched ? 'strong' : 'first-use',
     });
@@ -117,11 +117,7 @@ class Walk {
     };
   }
 
-  #platforms(): readonly Target[] {
-    return this.#targets;
-  }
-
-  async #digestOf(given: Given): Promise<string> {
+  #digestOf(given: Given): Promise<string> {
     return this.#upstream.keep(given.bytes);
   }
 
@@ -261,7 +257,13 @@ class Walk {
 
   /** By the API, by the tag that stands in for it, and by cosign's tags (image specification 1.1; distribution 1.1). */
   async #referrers(digest: string, targets: TargetSet, depth: number, where: string): Promise<void> {
-    for (const descriptor of await this.#source.referrers(digest)) {
+    const tags = SUFFIXES.map((suffix) => digest.replace(':', '-') + suffix).filter(isTag);
+    // All at once: most registries answer "no" five times, and each answer takes a round trip.
+    const [described, tagged] = await Promise.all([
+      this.#source.referrers(digest),
+      Promise.all(tags.map((tag) => this.#source.manifest(tag))),
+    ]);
+    for (const descriptor of described) {
       const given = await this.#source.manifest(descriptor.digest);
       if (given === undefined) {
         this.#notes.push(`${where}: ${descriptor.digest} refers to it, but the registry does not have it.`);
@@ -273,10 +275,8 @@ class Walk {
         grade: 'strong',
       });
     }
-    for (const suffix of SUFFIXES) {
-      const tag = digest.replace(':', '-') + suffix;
-      if (tag.length > 128) continue;
-      const given = await this.#source.manifest(tag);
+    for (const [i, tag] of tags.entries()) {
+      const given = tagged[i];
       if (given === undefined) continue;
       const found = await this.#digestOf(given);
       this.#pointers.set(tag, found);
