@@ -16,10 +16,6 @@ export const projectCatalogue = {
     fix: 'Correct the line that is named; the page on sallyport.yaml in docs/spec lists every key.',
     kind: 'usage',
   },
-  'lock.missing': {
-    title: 'There is no sallyport.lock here.',
-    fix: "Make it on the outside with 'sallyport capture'.",
-  },
   'lock.malformed': {
     title: 'sallyport.lock holds a line that is not as capture writes it.',
     fix: 'Take sallyport.lock from version control again, or remove the line that is named and run capture.',

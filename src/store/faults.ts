@@ -5,10 +5,6 @@ export const storeCatalogue = {
     title: 'The disk of the store is full.',
     fix: 'Free space on the file system that holds the home, or move the home to a larger one; then run the same command again. What was finished is kept.',
   },
-  'store.rotten': {
-    title: 'Content in the store is not what its name says.',
-    fix: 'Capture or admit it again, which puts the right bytes in its place; and have the disk checked.',
-  },
   'store.digest': {
     title: 'A finished file is not the content that it was announced as.',
     fix: 'Run the command again. If it happens twice, have the disk checked.',
