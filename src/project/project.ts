@@ -28,6 +28,8 @@ export interface Preparation {
   readonly run: readonly string[];
   /** What it makes, relative to the project: where that exists, the command is not run. */
   readonly makes: string;
+  /** Programs that it calls and that a small machine may lack: they are put on its PATH, unpacked if need be. */
+  readonly needs: readonly 'pip'[];
 }
 
 /** One item of `inputs`: its first key names the ecosystem, that key's value what to read, the others are options. */

@@ -90,7 +90,13 @@ const projectSchema = z.strictObject({
   destinations: z.array(plainName).optional(),
   targets: z.record(plainName, target).refine((all) => Object.keys(all).length > 0, 'name at least one target'),
   prepare: z
-    .array(z.strictObject({ run: z.array(z.string().min(1)).min(1), makes: inside }))
+    .array(
+      z.strictObject({
+        run: z.array(z.string().min(1)).min(1),
+        makes: inside,
+        needs: z.array(z.enum(['pip'])).optional(),
+      }),
+    )
     .max(100)
     .optional(),
   inputs: z.array(z.record(z.string(), z.unknown())).min(1, 'name at least one input').max(1000),
@@ -412,7 +418,7 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
     channel: raw.channel ?? 'main',
     destinations: [...new Set(raw.destinations ?? [])].sort(compareUtf8),
     targets,
-    prepare: (raw.prepare ?? []).map(({ run, makes }) => ({ run, makes: tidy(makes) })),
+    prepare: (raw.prepare ?? []).map(({ run, makes, needs }) => ({ run, makes: tidy(makes), needs: needs ?? [] })),
     inputs,
     services,
     flows,

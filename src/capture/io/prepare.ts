@@ -1,7 +1,7 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { printable, type World } from '#kernel';
 import type { Project } from '#project';
-import { lastWords, runProcess } from '#system';
+import { lastWords, pipProgram, runProcess } from '#system';
 import { captureFault } from '../faults.ts';
 
 /**
@@ -9,7 +9,7 @@ import { captureFault } from '../faults.ts';
  * the user's own environment: they are the project's build scripts. Throws capture.prepare-failed.
  */
 export async function prepareInputs(world: World, project: Project): Promise<void> {
-  for (const { run, makes } of project.prepare) {
+  for (const { run, makes, needs } of project.prepare) {
     const path = join(project.folder, makes);
     if ((await world.files.look(path)) !== undefined) continue;
     const [program = '', ...words] = run;
@@ -17,6 +17,11 @@ export async function prepareInputs(world: World, project: Project): Promise<voi
     world.report({ type: 'step', step: 'prepare', title: `Make ${printable(makes)}: ${shown}` });
     const env: Record<string, string> = {};
     for (const [name, value] of Object.entries(world.env)) if (value !== undefined) env[name] = value;
+    if (needs.includes('pip')) {
+      const pip = await pipProgram({ env: world.env, report: world.report, signal: world.signal });
+      // As `pip3` on PATH, where the machine's Python comes without it.
+      if (pip.source === 'cache') env['PATH'] = `${dirname(pip.command)}:${env['PATH'] ?? ''}`;
+    }
     const ended = await runProcess(program, words, { cwd: project.folder, env, signal: world.signal });
     const made = ended.code === 0 && (await world.files.look(path)) !== undefined;
     const title = `${made ? 'Made' : 'Did not make'} ${printable(makes)}`;
