@@ -44,7 +44,7 @@ async function hostState(): Promise<string> {
   // Others on this machine may mount things meanwhile; ours would be of these kinds.
   const mounts = mountinfo
     .split('\n')
-    .filter((line) => /netns|sallyport|proc:\[/.test(line))
+    .filter((line) => /netns|sallyport.*enclave/.test(line))
     .join('\n');
   const forwarding = await readFile('/proc/sys/net/ipv4/ip_forward', 'utf8');
   // Lifetimes of router advertisements count down by themselves.

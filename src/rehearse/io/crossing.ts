@@ -50,17 +50,6 @@ export async function cross(world: World, place: Place, story: Story): Promise<C
   });
   if (inside === undefined) return undefined;
 
-  for (const { run, makes } of project.prepare) {
-    if ((await world.files.look(join(folder, makes))) !== undefined) continue;
-    const made = await story.step(`prepare-${makes}`, `Making ${makes}`, 'outside', async () => {
-      const [program = '', ...args] = run;
-      const ended = await runProcess(program, args, { cwd: folder, env: whole(world.env), signal: world.signal });
-      if (ended.code !== 0) throw new StepFailure(`${run.join(' ')} ended with ${ended.code}: ${lastWords(ended)}`);
-      return { value: true, detail: '', command: run.join(' ') };
-    });
-    if (made === undefined) return undefined;
-  }
-
   const captured = await story.step(
     'capture',
     'Everything it needs is captured, and each byte checked',
@@ -87,6 +76,11 @@ export async function cross(world: World, place: Place, story: Story): Promise<C
   const bundle = await sealed(world, place, story, project, captured.digest);
   if (bundle === undefined) return undefined;
 
+  await story.step('inspect', 'The bundle can be read before anything is trusted', 'inside', async () => {
+    const said = await mustRun(world, ['inspect', bundle.path], folder);
+    const detail = `${numberAt(said.output, 'bundle', 'blobs')} blobs for ${textAt(said.output, 'bundle', 'channel')}`;
+    return { value: true, detail, bytes: numberAt(said.output, 'bundle', 'bytes'), command: said.command };
+  });
   const pinned = await story.step(
     'pin',
     'The inside pins the outside’s root, by its fingerprint',
@@ -265,6 +259,7 @@ export async function refuse(world: World, place: Place, story: Story, crossed: 
     const args = ['init', place.folder, '--home', place.stranger, '--site', 'stranger', '--purpose', 'rehearsal'];
     await mustRun(world, args, place.folder);
     const yaml = join(place.earlier, 'sallyport.yaml');
+    if ((await world.files.look(yaml)) === undefined) await writeEarlier(place, crossed.project);
     await mustRun(world, ['capture', '-f', yaml, '--home', place.stranger], place.earlier);
     const temporary = `${path}.new`;
     await rm(temporary, { force: true });

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { testWorld } from '#kernel/testing';
+import { findProgram, namespacesAllowed, nodeFiles, runProcess, toolAtHand } from '#system';
+import { temporaryFolder } from '#system/testing';
+import { rehearseVerb } from './verbs/rehearse.ts';
+
+const ip = await toolAtHand('ip', process.env);
+const nft = await toolAtHand('nft', process.env);
+const npm = await findProgram('npm', process.env);
+const answer =
+  ip === undefined || nft === undefined || npm === undefined
+    ? ({ allowed: false, reason: 'ip, nft or npm is not here' } as const)
+    : await namespacesAllowed(process.env, { ip: ip.path, nft: nft.path });
+const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
+const launcher = fileURLToPath(new URL('../../sallyport', import.meta.url));
+
+const SERVER = `require('node:http').createServer((q, s) => s.end(process.env.WORD ?? 'well')).listen(process.env.PORT)`;
+
+/** A project that needs no network: two services in the language that is here anyway, and a file. */
+async function project(folder: string, services: object, requests: object[]): Promise<void> {
+  const target = { os: 'linux', arch: process.arch === 'arm64' ? 'arm64' : 'amd64' };
+  await mkdir(join(folder, 'data'), { recursive: true });
+  await writeFile(join(folder, 'data', 'terms.txt'), 'terms\n');
+  await writeFile(
+    join(folder, 'sallyport.yaml'),
+    JSON.stringify({
+      sallyport: '1.0',
+      name: 'small',
+      channel: 'main',
+      targets: { 'linux-here': target },
+      inputs: [{ files: 'data' }],
+      services,
+      flows: [{ from: 'front', to: 'back', port: 8001, protocol: 'tcp', reason: 'test', owner: 'test' }],
+      requests,
+    }),
+  );
+}
+
+function worldFor(folder: string, env: Record<string, string | undefined> = {}) {
+  return testWorld(nodeFiles, folder, {
+    clock: { now: () => Date.now() },
+    env: { ...process.env, ...env },
+    self: [launcher],
+  });
+}
+
+const front = { folder: 'data', run: ['node', '-e', SERVER], port: 8000, needs: ['back'] };
+const back = { folder: 'data', run: ['node', '-e', SERVER], port: 8001, environment: { WORD: 'behind' } };
+
+describe('a rehearsal', { skip }, () => {
+  test('is proved and can be checked without us; warm, it says no or unknown where that is the truth', async (t) => {
+    const folder = await temporaryFolder(t);
+    await project(folder, { front, back }, [{ to: 'front', path: '/', expect: { status: 200, contains: 'well' } }]);
+    const world = worldFor(folder);
+    const report = await rehearseVerb.run({}, world);
+    assert.deepEqual(report.reasons, []);
+    assert.deepEqual([report.verdict, report.offline, rehearseVerb.exit(report)], ['proved', 'yes', 0]);
+    assert.deepEqual(
+      report.refusals.map(({ refused }) => refused),
+      [true, true, true],
+    );
+    assert.deepEqual(report.artifacts?.foreign, []);
+    const edge = report.attempts.find(({ kind, from, to }) => kind === 'edge' && from === 'back' && to === 'front');
+    assert.equal(edge?.deliberate, true);
+    const call = report.attempts.find(({ serverName }) => serverName === 'telemetry.example.test');
+    assert.deepEqual([call?.port, call?.protocol, call?.deliberate], [443, 'tcp', true]);
+    assert.deepEqual(JSON.parse(await readFile(report.report, 'utf8')), report);
+
+    const openssl = await findProgram('openssl', process.env);
+    const zstd = await findProgram('zstd', process.env);
+    if (openssl === undefined || zstd === undefined) t.diagnostic('openssl or zstd is not here: lines not run');
+    else {
+      const empty = await temporaryFolder(t);
+      const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
+      const checked = await runProcess('/bin/sh', ['-c', report.check.join('\n')], { cwd: empty, env });
+      assert.match(checked.stdout, /checked\n$/);
+    }
+
+    // Again, with a service that never answers: nothing is carried twice, and it is not proved.
+    const broken = {
+      folder: 'data',
+      run: ['node', '-e', 'console.error("no such\\u001b[31m table"); process.exit(3)'],
+      port: 8001,
+    };
+    await project(folder, { front, back: broken }, [{ to: 'front', path: '/', expect: { status: 200 } }]);
+    const again = await rehearseVerb.run({}, world);
+    assert.equal(again.bundle?.index, report.bundle?.index);
+    assert.equal(again.steps.find(({ id }) => id === 'admit')?.detail, 'already-here');
+    assert.equal(again.steps.find(({ id }) => id === 'capture')?.bytes, 0);
+    assert.deepEqual([again.verdict, again.offline, rehearseVerb.exit(again)], ['not-proved', 'no', 1]);
+    const outcomes = new Map(again.steps.map(({ id, outcome }) => [id, outcome]));
+    assert.deepEqual(
+      ['service-back', 'service-front', 'request-1', 'refuse-older'].map((id) => outcomes.get(id)),
+      ['failed', 'not-tested', 'not-tested', 'ok'],
+    );
+    const said = again.steps.find(({ id }) => id === 'service-back')?.detail ?? '';
+    assert.match(said, /no such\\u\{1b\}\[31m table/);
+
+    // And where namespaces are forbidden: all up to there is done, and the reason is told.
+    const bin = await temporaryFolder(t);
+    await writeFile(join(bin, 'unshare'), '#!/bin/sh\necho "unshare failed: Operation not permitted" >&2\nexit 1\n', {
+      mode: 0o755,
+    });
+    const shut = await rehearseVerb.run({}, worldFor(folder, { PATH: `${bin}:${process.env['PATH'] ?? ''}` }));
+    assert.deepEqual([shut.verdict, shut.offline], ['not-proved', 'unknown']);
+    const step = shut.steps.find(({ id }) => id === 'clients');
+    assert.equal(step?.outcome, 'not-tested');
+    assert.match(step?.detail ?? '', /Operation not permitted/);
+    assert.equal(shut.steps.find(({ id }) => id === 'admit')?.outcome, 'ok');
+  });
+
+  test('two at once: the second is told who the first is', async (t) => {
+    const folder = await temporaryFolder(t);
+    await mkdir(join(folder, '.sallyport'), { mode: 0o700 });
+    const stat = await readFile('/proc/self/stat', 'utf8');
+    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    await writeFile(join(folder, '.sallyport', 'rehearsal.lock'), `${process.pid} ${start}\n`);
+    await assert.rejects(rehearseVerb.run({}, worldFor(folder)), { code: 'rehearse.running' });
+    await assert.rejects(rehearseVerb.run({ folder: 'nowhere' }, worldFor(folder)), { code: 'rehearse.no-folder' });
+  });
+});
