@@ -51,7 +51,7 @@ export const admit = operation({
   name: ['admit'],
   summary: 'Verify a bundle and take it in, whole or not at all',
   parameters: [
-    { key: 'bundle', form: 'BUNDLE', help: 'the bundle: a file or a block device' },
+    { key: 'bundle', form: 'BUNDLE', help: 'the bundle file, on its medium' },
     { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
     { key: 'home', form: '--home HOME', help: 'the folder of this side' },
   ],

@@ -8,7 +8,7 @@ export interface Medium {
   close(): Promise<void>;
 }
 
-/** A file or a block device. Throws bundle.unreadable. */
+/** A bundle in a file. Throws bundle.unreadable. */
 export async function openMedium(files: Files, path: string): Promise<Medium> {
   const fail = (error: unknown): Error =>
     bundleFault('bundle.unreadable', {

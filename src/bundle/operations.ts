@@ -14,7 +14,7 @@ const bundle = z.object({
   blobs: z.number(),
   bytes: z.number(),
 });
-const BUNDLE = { key: 'bundle', form: 'BUNDLE', help: 'the bundle: a file or a block device' } as const;
+const BUNDLE = { key: 'bundle', form: 'BUNDLE', help: 'the bundle file, on its medium' } as const;
 
 export const sealInput = z.object({
   out: z.string(),

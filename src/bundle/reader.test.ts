@@ -4,6 +4,7 @@ import { before, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { type Digest, digestOf, hexOf } from '#kernel';
+import { encodeTarHeader } from '#formats';
 import { nodeFiles } from '#system';
 import { temporaryFolder } from '#system/testing';
 import { sealersOf, type Signer } from '#trust';
@@ -229,6 +230,17 @@ const lies: Record<string, [expected: string, Lies]> = {
     { envelope: (b) => Buffer.from(Buffer.from(b).toString().replace(',"signatures"', ', "signatures"')) },
   ],
   'an envelope of another type': ['bundle.envelope', { payloadType: 'application/json' }],
+  'a signature under another key id': [
+    'bundle.envelope',
+    {
+      envelope: (b) =>
+        Buffer.from(
+          Buffer.from(b)
+            .toString()
+            .replace(/"keyid":"./, '"keyid":"x'),
+        ),
+    },
+  ],
   'an envelope that is none': ['bundle.envelope', { envelope: () => Buffer.from('{}\n') }],
   'another PAE than what was signed': [
     'bundle.envelope',
@@ -306,6 +318,21 @@ test('names from a bundle are shown without control characters', async () => {
   const bytes = await craft({ seal: (s) => ({ ...s, sealed: '\u001b[2J\u202e' }) });
   const { reasons } = await read(bytes);
   assert.doesNotMatch(JSON.stringify(reasons), /\\u001b|\u202e/);
+});
+
+test('a content over 8 GiB is announced by a pax record', async () => {
+  const size = 9 * 1024 ** 3;
+  const grown = (bytes: Buffer, header: Uint8Array): Buffer => {
+    const start = bytes.indexOf(Buffer.from(encodeTarHeader(blob(packed), packed.length)));
+    return Buffer.concat([bytes.subarray(0, start), header, bytes.subarray(start + 512)]);
+  };
+  const blobs: Lies['blobs'] = (b) => b.map((one) => (one.digest === digestOf(packed) ? { ...one, size } : one));
+  const header = Buffer.from(encodeTarHeader(blob(packed), size));
+  assert.equal(await code(await craft({ blobs, file: (b) => grown(b, header) })), 'bundle.truncated');
+  const other = Buffer.from(header);
+  other.write('12', 512, 'latin1');
+  assert.equal(await code(await craft({ blobs, file: (b) => grown(b, other) })), 'bundle.header');
+  assert.equal(await code(await craft({ file: (b) => grown(b, header) })), 'bundle.header');
 });
 
 test('until: the head alone is judged without reading on', async () => {

@@ -243,6 +243,10 @@ async function readHead(members: Members): Promise<BundleHead> {
   }
   const seal = decodeSeal(envelope.payload);
   if ('code' in seal) throw new Refusal([seal]);
+  const keyids = envelope.signatures.map(({ keyid }) => keyid);
+  if (keyids.length !== seal.signers.length || keyids.some((keyid, i) => keyid !== seal.signers[i])) {
+    refuse('bundle.envelope', SEAL, 'Its signatures are not by the keys that the seal names.');
+  }
   await members.exact(PAE, pae(envelope.payloadType, envelope.payload), 'bundle.envelope');
   for (const [number, { sig }] of envelope.signatures.entries()) {
     await members.exact(`${ENVELOPES}seal.${number}.sig`, sig, 'bundle.envelope');
@@ -272,7 +276,6 @@ async function readHead(members: Members): Promise<BundleHead> {
   ) {
     refuse('bundle.statement', SEAL, 'What the seal says about the index is not so.');
   }
-  const keyids = envelope.signatures.map(({ keyid }) => keyid);
   return { sealEnvelope, seal, keyids, carried, index, indexBytes };
 }
 

@@ -24,6 +24,8 @@ export interface SealStatement {
   readonly blobs: number;
   readonly bytes: number;
   readonly previous: { readonly sequence: number; readonly index: Digest } | null;
+  /** Key ids of the envelope's signatures, in order: in the envelope itself nobody signs them. */
+  readonly signers: readonly string[];
   /** The other envelopes of the bundle, in order. */
   readonly carries: readonly Carried[];
   readonly tool: { readonly name: string; readonly version: string };
@@ -49,6 +51,7 @@ export function encodeSeal(seal: SealStatement): Uint8Array {
     lock: { digest: seal.lock },
     content: { blobs: seal.blobs, bytes: seal.bytes },
     previous: seal.previous === null ? null : { sequence: seal.previous.sequence, index: seal.previous.index },
+    signers: [...seal.signers],
     carries: seal.carries.map(({ name, sha256 }) => ({ name, sha256 })),
     tool: { name: seal.tool.name, version: seal.tool.version },
   };
@@ -74,7 +77,21 @@ export function decodeSeal(payload: Uint8Array): SealStatement | Reason {
   const refused = versionProblem(p['version'], p['critical'], 'seal.dsse.json');
   if (refused !== undefined) return refused.code === 'bundle.index' ? bad('version', refused.detail) : refused;
   if (depth(p) > MAX_DEPTH) return bad('predicate', 'It is nested too deep.');
-  const { sealed, channel, sequence, project, site, destinations, index, lock, content, previous, carries, tool } = p;
+  const {
+    sealed,
+    channel,
+    sequence,
+    project,
+    site,
+    destinations,
+    index,
+    lock,
+    content,
+    previous,
+    signers,
+    carries,
+    tool,
+  } = p;
   if (!isInstant(sealed)) return bad('sealed', 'It is no time.');
   if (!isName(channel)) return bad('channel', 'It is no name.');
   if (!isCount(sequence) || sequence === 0) return bad('sequence', 'It is no number from 1.');
@@ -94,6 +111,7 @@ export function decodeSeal(payload: Uint8Array): SealStatement | Reason {
     }
     before = { sequence: previous['sequence'], index: previous['index'] };
   }
+  if (!Array.isArray(signers) || !signers.every(isText)) return bad('signers', 'It is no list of key ids.');
   if (!Array.isArray(carries)) return bad('carries', 'It is no list.');
   if (carries.length > MAX_ENVELOPES) {
     return reason('bundle.limit', 'envelopes', `The seal carries ${carries.length} documents.`);
@@ -124,6 +142,7 @@ export function decodeSeal(payload: Uint8Array): SealStatement | Reason {
     blobs: content['blobs'],
     bytes: content['bytes'],
     previous: before,
+    signers,
     carries: carried,
     tool: { name: tool['name'], version: tool['version'] },
   };

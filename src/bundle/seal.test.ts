@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -18,6 +18,9 @@ import { diff } from './verbs/diff.ts';
 import { inspect } from './verbs/inspect.ts';
 import { seal } from './verbs/seal.ts';
 import { verify } from './verbs/verify.ts';
+
+/** Index of the bundle that this project wrote when format 1.0 was new. */
+const GOLDEN_INDEX = 'sha256:697fe9957d9e8d69c4372d66b3b50836bd371dcfb8024613df49954f32fc944a';
 
 const some = {
   'a.txt': Buffer.from('hello\n'),
@@ -175,6 +178,32 @@ test('what cannot be sealed is a fault that names it, and nothing is left', asyn
   assert.deepEqual(await before(), names);
   await rm(`${folder}/sallyport.lock`);
   assert.equal(await refusal(seal.run(input, world)), 'seal.no-lock');
+});
+
+test('what a killed run left beside the target is removed by the next', async (t) => {
+  const outside = await outsideWith(await temporaryFolder(t), some);
+  const dead = spawnSync('true').pid;
+  await writeFile(`${outside.folder}/.one.${dead}.01234567.sallyport-tmp`, 'half');
+  await writeFile(`${outside.folder}/.two.${dead}.01234567.sallyport-tmp`, 'of another bundle');
+  await writeFile(`${outside.folder}/.one.${process.pid}.01234567.sallyport-tmp`, 'of a process that runs');
+  await outside.seal('one');
+  assert.deepEqual((await readdir(outside.folder)).filter((name) => name.endsWith('-tmp')).sort(), [
+    `.one.${process.pid}.01234567.sallyport-tmp`,
+    `.two.${dead}.01234567.sallyport-tmp`,
+  ]);
+});
+
+test('bundles of released formats are read for ever', async (t) => {
+  const golden = new URL('testing/golden/', import.meta.url).pathname;
+  const outside = await outsideWith(await temporaryFolder(t), {});
+  const verified = await verify.run(
+    { bundle: `${golden}1.0.bundle`, root: `${golden}root.1.dsse.json` },
+    outside.world,
+  );
+  assert.equal(verified.verdict, 'verified', JSON.stringify(verified.reasons));
+  assert.equal(verified.bundle?.index, GOLDEN_INDEX);
+  const { contents } = await inspect.run({ bundle: `${golden}1.0.bundle` }, outside.world);
+  assert.deepEqual(contents?.map(({ stored }) => stored).sort(), ['raw', 'raw', 'zstd', 'zstd']);
 });
 
 test('Ctrl-C while it is written leaves nothing, and a second run seals', async (t) => {

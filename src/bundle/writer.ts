@@ -1,5 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { basename, dirname } from 'node:path';
+import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
 import {
   type Content,
   type ContentReader,
@@ -30,6 +30,7 @@ import {
 } from '#formats';
 import { type BundleIndex, contentsOf, encodeIndex, type IndexedBlob } from './bundle-index.ts';
 import { bundleFault } from './faults.ts';
+import { removeLeftovers, temporaryFor } from './io/leftovers.ts';
 import {
   END,
   END_TEXT,
@@ -83,6 +84,8 @@ export interface SealOptions {
   };
   /** Called when everything has been looked at and before anything is written: records the seal and says what it carries. */
   readonly carry: (index: BundleIndex) => Promise<readonly { name: string; bytes: Uint8Array }[]>;
+  /** Key ids of the signatures that `sign` makes, in order. */
+  readonly signers: readonly string[];
   /** Signs an in-toto statement: the exact bytes of a DSSE envelope. */
   readonly sign: (payload: Uint8Array) => Uint8Array;
   readonly report?: Report;
@@ -133,6 +136,7 @@ export async function sealBundle(options: SealOptions): Promise<Sealed> {
     blobs: index.blobs.length,
     bytes: index.bytes,
     previous: about.previous,
+    signers: options.signers,
     carries: carried.map(({ name, bytes }) => ({ name, sha256: hexOf(digestOf(bytes)) })),
     tool: about.tool,
   };
@@ -144,11 +148,10 @@ export async function sealBundle(options: SealOptions): Promise<Sealed> {
     throw bundleFault('seal.too-large', { detail: `The seal would have ${sealEnvelope.length} bytes.` });
   }
 
-  // Beside the target, so that the rename stays in one file system; a fixed part in the name, so that a person sees
-  // what a crash left.
-  const temporary = `${dirname(target)}/.${basename(target).slice(0, 100)}.${randomBytes(4).toString('hex')}.sallyport-tmp`;
+  const temporary = temporaryFor(target);
   let written = 0;
   try {
+    await removeLeftovers(files, target);
     const file = await files.open(temporary, 'wx', { mode: 0o644 });
     const output = new Output(file);
     try {

@@ -80,6 +80,7 @@ export async function craftBundle(
     blobs: encoded.index.blobs.length,
     bytes: encoded.index.bytes,
     previous: null,
+    signers: signers.map(({ keyid }) => keyid).sort(),
     carries: carried.map(({ name, bytes }) => ({ name, sha256: hexOf(digestOf(bytes)) })),
     tool: { name: 'craft', version: '0' },
   };

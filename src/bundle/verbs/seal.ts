@@ -121,6 +121,7 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
         }
         return carried;
       },
+      signers: inKeyOrder(signers).map(({ keyid }) => keyid),
       sign: (payload) => signEnvelope(STATEMENT_PAYLOAD_TYPE, payload, signers),
       report: world.report,
       signal: world.signal,
