@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { parseVkey } from '#formats';
 import { parseLock } from '#project';
 import { openStore } from '#store';
 import { nodeFiles } from '#system';
-import { temporaryFolder } from '#system/testing';
+import { faultyFiles, temporaryFolder } from '#system/testing';
 import { createSide } from '#trust';
 import { verifyLedger } from '#ledger';
 import type { CaptureOutput } from './operations.ts';
@@ -34,8 +34,19 @@ interface Bench {
   lock(): Promise<string>;
 }
 
-async function bench(t: After): Promise<Bench> {
-  const folder = await temporaryFolder(t);
+async function bench(t: After, folder?: string): Promise<Bench> {
+  folder ??= await temporaryFolder(t);
+  return benchIn(t, folder);
+}
+
+/** A folder in memory where there is one: thousands of fsyncs on a busy disk take minutes. */
+async function memoryFolder(t: After): Promise<string | undefined> {
+  const folder = await mkdtemp('/dev/shm/sallyport-test-').catch(() => undefined);
+  if (folder !== undefined) t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function benchIn(t: After, folder: string): Promise<Bench> {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(`${request.url}${request.headers.range === undefined ? '' : ` ${request.headers.range}`}`);
@@ -485,4 +496,41 @@ test('a union merge by git of two branches, then capture, gives a whole lock', a
   await rm(join(b.folder, 'sallyport.lock'));
   await b.run();
   assert.equal(await b.lock(), lock, 'the same lock as without a history');
+});
+
+test('with the n-th I/O failing as in a crash, for every n, a second run gives the same lock and a whole store', async (t) => {
+  const b = await bench(t, await memoryFolder(t));
+  const bytes = randomBytes(3000);
+  b.handler = serving({ 'tool.bin': bytes });
+  await b.yaml(fromUrl(b.base, 'tool.bin', sha256(bytes)));
+  const home = join(b.folder, '.sallyport');
+  const fresh = join(b.folder, 'fresh');
+  await cp(home, fresh, { recursive: true });
+  const reset = async (): Promise<void> => {
+    await rm(home, { recursive: true });
+    await rm(join(b.folder, 'sallyport.lock'), { force: true });
+    await cp(fresh, home, { recursive: true });
+  };
+  const counting = faultyFiles(nodeFiles, { failAt: 0, mode: 'crash' });
+  await b.run({ files: counting });
+  const lock = await b.lock();
+  const calls = counting.calls();
+  assert.ok(calls > 30 && calls < 300, `${calls} calls`);
+  for (let n = 1; n <= calls; n++) {
+    await reset();
+    await b.run({ files: faultyFiles(nodeFiles, { failAt: n, mode: 'crash', torn: true }) }).catch((error: unknown) => {
+      assert.match(inspect(error, { depth: 6 }), /injected|ECRASH/, `n = ${n}`);
+    });
+    const there = await b.lock().catch(() => lock);
+    assert.equal(there, lock, `n = ${n}: a lock is whole or not there`);
+    // After a real crash the process that held the ledger is gone; here it is this one.
+    for (const path of await readdir(home, { recursive: true })) {
+      if (/(?:^|\/)lock\.\d+$/.test(path)) await rm(join(home, path));
+    }
+    const output = await b.run();
+    assert.equal(await b.lock(), lock, `n = ${n}`);
+    assert.equal(output.artifacts, 1);
+    const store = await openStore(nodeFiles, home);
+    assert.equal(await store.verify(digestOf(bytes)), 'whole', `n = ${n}`);
+  }
 });
