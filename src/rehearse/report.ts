@@ -14,6 +14,8 @@ const attempt = z.object({
   request: z.string().optional(),
   speaks: z.string().optional(),
   firstBytes: z.string().optional(),
+  /** How often the same was tried; the rest is of the first time. */
+  count: z.number(),
   /** Made by the rehearsal itself, to show that it is stopped. */
   deliberate: z.boolean(),
 });

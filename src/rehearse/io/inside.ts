@@ -1,5 +1,5 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ecosystemOf } from '#ecosystems/list';
 import {
   type Attempt,
@@ -100,7 +100,7 @@ export async function runInside(world: World, place: Place, story: Story, crosse
       machines: [...names],
       flows: [...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values()],
       writable: [place.work, place.inside],
-      needed: [place.folder],
+      needed: [place.folder, ...clients.folders],
       env: world.env,
       tools: clients,
       signal: world.signal,
@@ -150,12 +150,12 @@ export async function runInside(world: World, place: Place, story: Story, crosse
             : `; nobody here asked for ${value.notAsked.length} (other targets, optional)`;
         return {
           value,
-          detail: `${value.served} of ${value.locked} locked contents were served${rest}`,
+          detail: `${value.served} of ${value.locked} artifacts were served${rest}`,
           bytes: value.bytes,
         };
       },
     );
-    const marked = attempts.map((attempt) => ({
+    const marked = countedAttempts(attempts).map((attempt) => ({
       ...attempt,
       deliberate:
         deliberate.has(attempt.from) || deliberate.has(`${attempt.from}>${attempt.to ?? ''}:${attempt.port ?? 0}`),
@@ -275,7 +275,7 @@ class Inside {
         timeout: INSTALL_TIME,
       });
       if (ended.code !== 0) throw new StepFailure(`pip ended with ${ended.code}: ${words(ended)}`);
-      this.#pythonFolders.set(dirname(input), target);
+      this.#pythonFolders.set(resolve(this.#copy, dirname(input)), target);
       const count = /Successfully installed (.*)/.exec(ended.stdout)?.[1]?.trim().split(/\s+/).length ?? 0;
       const command = `pip install --require-hashes -r ${name}`;
       return { value: true, detail: `${count} packages installed`, digest: before, command };
@@ -359,8 +359,8 @@ class Inside {
           ];
     const [command, ...args] = line;
     if (command === undefined) throw new StepFailure('It names no command to run.');
-    const folder = join(this.#copy, service.folder ?? '.');
-    const python = this.#pythonFolders.get(service.folder ?? '.');
+    const folder = resolve(this.#copy, service.folder ?? '.');
+    const python = this.#pythonFolders.get(folder);
     const env =
       image === undefined
         ? this.#environment({
@@ -489,15 +489,16 @@ class Inside {
       await mkdir(join(folder, 'calls-home'), { recursive: true });
       const write = (name: string, value: unknown): Promise<void> =>
         writeFile(join(folder, name), typeof value === 'string' ? value : JSON.stringify(value));
-      const linked = { 'calls-home': 'file:calls-home' };
-      await write('package.json', { name: 'misdeed', version: '1.0.0', private: true, dependencies: linked });
+      // A workspace: npm 9 would look for a linked folder in the registry when it is told to replace its host.
+      const workspaces = ['calls-home'];
+      await write('package.json', { name: 'misdeed', version: '1.0.0', private: true, workspaces });
       await write('package-lock.json', {
         name: 'misdeed',
         version: '1.0.0',
         lockfileVersion: 3,
         requires: true,
         packages: {
-          '': { name: 'misdeed', version: '1.0.0', dependencies: linked },
+          '': { name: 'misdeed', version: '1.0.0', workspaces },
           'calls-home': { version: '1.0.0', hasInstallScript: true },
           'node_modules/calls-home': { resolved: 'calls-home', link: true },
         },
@@ -578,6 +579,18 @@ await new Promise((resolve) => {
 writeFileSync('outcome.json', JSON.stringify(outcome));
 `;
 
+/** The same attempt again is one attempt with a count: a service that tries once a second would fill the report. */
+function countedAttempts(attempts: readonly Attempt[]): (Attempt & { count: number })[] {
+  const counted = new Map<string, Attempt & { count: number }>();
+  for (const attempt of attempts) {
+    const { from, kind, name, to, address, port, protocol, serverName, request } = attempt;
+    const key = JSON.stringify([from, kind, name, to, address, port, protocol, serverName, request]);
+    const first = counted.get(key);
+    counted.set(key, first === undefined ? { ...attempt, count: 1 } : { ...first, count: first.count + 1 });
+  }
+  return [...counted.values()];
+}
+
 /** What is installed: inputs with a real client, each in a machine of its own, so that an attempt names its step. */
 function installationsOf(crossed: Crossed, unique: (name: string) => string): Installation[] {
   const list: Installation[] = [];
@@ -644,6 +657,9 @@ async function compareDigests(
     served.set(digest, (served.get(digest) ?? 0) + sent);
   }
   const locked = lockedDigests(crossed.lock);
+  // Documents are what answers are made from; only artifacts go out as they are.
+  const artifacts = new Set<string>();
+  for (const row of crossed.lock.rows) if (row.row === 'artifact') artifacts.add(row.digest);
   const notAsked = crossed.lock.rows.flatMap((row) =>
     row.row === 'artifact' && !served.has(row.digest)
       ? [
@@ -656,8 +672,8 @@ async function compareDigests(
       : [],
   );
   return {
-    locked: locked.size,
-    served: [...served.keys()].filter((digest) => locked.has(digest)).length,
+    locked: artifacts.size,
+    served: [...served.keys()].filter((digest) => artifacts.has(digest)).length,
     bytes: [...served.values()].reduce((sum, size) => sum + size, 0),
     foreign: [...served.keys()].filter((digest) => !locked.has(digest)),
     notAsked,

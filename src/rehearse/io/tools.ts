@@ -1,5 +1,5 @@
 import { mkdir, realpath, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { World } from '#kernel';
 import {
   childEnvironment,
@@ -23,6 +23,8 @@ export interface Clients {
   readonly pip: { readonly command: string; readonly args: readonly string[] } | undefined;
   /** Folder with `node` and `python` as the services call them. */
   readonly bin: string;
+  /** Where the programs live that are not the system's. */
+  readonly folders: readonly string[];
   /** Versions, for the report. */
   readonly versions: string;
 }
@@ -74,5 +76,11 @@ export async function findClients(
     );
   }
   if (skopeo !== undefined) versions.push(await ask(skopeo, ['--version']));
-  return { ip: ip.path, nft: nft.path, skopeo, npm, python, pip, bin, versions: versions.join(', ') };
+  const folders = [
+    ...[ip.path, nft.path, skopeo, python, pip?.command].flatMap((path) =>
+      path === undefined ? [] : [dirname(dirname(path))],
+    ),
+    ...(npm === undefined ? [] : [dirname(dirname(npm))]),
+  ];
+  return { folders, ip: ip.path, nft: nft.path, skopeo, npm, python, pip, bin, versions: versions.join(', ') };
 }

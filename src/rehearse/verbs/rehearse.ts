@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { describeAttempt } from '#enclave';
-import { homeAt, type Implementation, instantOf, type Style, type World } from '#kernel';
+import { homeAt, type Implementation, instantOf, printable, type Style, type World } from '#kernel';
 import { openLedger } from '#ledger';
 import { writeDurably } from '#system';
 import { cross, refuse, verifyLedgers } from '../io/crossing.ts';
@@ -132,12 +132,15 @@ function show(report: Report, style: Style): string {
   const unasked = report.attempts.filter(({ deliberate }) => !deliberate);
   if (unasked.length > 0) {
     lines.push(style.bold('Tried to reach what is not there (blocked, recorded):'));
-    const counted = new Map<string, number>();
-    for (const attempt of unasked)
-      counted.set(describeAttempt(attempt as never), (counted.get(describeAttempt(attempt as never)) ?? 0) + 1);
-    for (const [text, count] of [...counted].slice(0, 20))
-      lines.push(`  ${text}${count > 1 ? ` (${count} times)` : ''}`);
-    if (counted.size > 20) lines.push(`  and ${counted.size - 20} more, in the report`);
+    const texts = new Map<string, number>();
+    for (const attempt of unasked) {
+      const text = describeAttempt(attempt);
+      texts.set(text, (texts.get(text) ?? 0) + attempt.count);
+    }
+    for (const [text, count] of [...texts].slice(0, 20)) {
+      lines.push(`  ${printable(text)}${count > 1 ? ` (${count} times)` : ''}`);
+    }
+    if (texts.size > 20) lines.push(`  and ${texts.size - 20} more, in the report`);
     lines.push('');
   }
   const answer = {
@@ -148,7 +151,9 @@ function show(report: Report, style: Style): string {
   lines.push(`${style.bold('Could this run without internet?')}  ${answer[report.offline]}`);
   if (report.artifacts !== undefined) {
     const { served, locked, bytes } = report.artifacts;
-    lines.push(`Served by the depot: ${served} of ${locked} locked contents, ${size(bytes)}, each by its digest.`);
+    lines.push(
+      `Served by the depot: ${served} of ${locked} artifacts of the lock, ${size(bytes)}, each by its digest.`,
+    );
   }
   const deliberate = report.attempts.length - unasked.length;
   lines.push(`Attempts to call out: ${unasked.length}, and ${deliberate} made on purpose; all blocked and recorded.`);
