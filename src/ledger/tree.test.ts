@@ -158,7 +158,7 @@ for (const [kind, judge] of [
   ],
 ] as const) {
   const folder = join(DATA, kind);
-  const skip = existsSync(folder) ? false : 'the shared vectors are not on this machine';
+  const skip = existsSync(folder) ? false : 'the shared vectors are not beside the repository';
   test(`the ${kind} vectors of transparency-dev/merkle`, { skip }, (t) => {
     let count = 0;
     for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {

@@ -12,6 +12,7 @@ import { openLog, parseLedgerVkey, verifyLedger } from '#ledger';
 import { forgeries, forgerySigner, testSigner, writeForgeryBase } from '#ledger/testing';
 import { nodeFiles } from '#system';
 import { temporaryFolder } from '#system/testing';
+import { skipped, used } from '../../components.ts';
 
 /**
  * Our logs before judges that we did not write: golang.org/x/mod sumdb/note + sumdb/tlog, and Tessera's fsck package.
@@ -48,19 +49,22 @@ before(async () => {
   if (!existsSync(path)) {
     const go = await run('go', ['version']);
     if (go.code !== 0) {
-      skip = 'no Go on this machine';
+      skip = skipped('golang.org/x/mod and tessera fsck', 'no Go on this machine to build the judges');
       return;
     }
     await mkdir(cache, { recursive: true });
     const made = await run('go', ['build', '-trimpath', '-o', `${path}.${process.pid}`, '.']);
     if (made.code !== 0 && /dial tcp|no such host|i\/o timeout|lookup disabled|Forbidden|Not Found/.test(made.out)) {
-      skip = `the judge's Go modules cannot be had: ${made.out.trim().split('\n').at(-1)}`;
+      const why = `no Go modules of the judges here: ${made.out.trim().split('\n').at(-1)}`;
+      skip = skipped('golang.org/x/mod and tessera fsck', why);
       return;
     }
     assert.equal(made.code, 0, made.out);
     await rename(`${path}.${process.pid}`, path);
   }
   judge = path;
+  used('golang.org/x/mod sumdb/note, sumdb/tlog', '0.42.0', 'Go module');
+  used('tessera fsck', '1.0.4', 'Go module');
 });
 
 const JUDGES = ['xmod', 'fsck'] as const;
