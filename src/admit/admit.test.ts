@@ -350,8 +350,8 @@ test('two admissions at once run one after the other', async (t) => {
   assert.equal(await inside.ledgerHolds(), 1);
 });
 
-for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn: true }] as const) {
-  test(`any I/O of admit may fail (${JSON.stringify(plan)}): what was inside is unharmed, and a second run admits`, async (t) => {
+for (const mode of ['error', 'crash'] as const) {
+  test(`any I/O of admit may fail (${mode}): what was inside is unharmed, and a second run admits`, async (t) => {
     const few = { 'a.txt': Buffer.from('hello\n'), 'c.txt': Buffer.from('text '.repeat(1000)) };
     const old = { 'o.txt': Buffer.from('old') };
     const outside = await outsideWith(await memoryFolder(t), old);
@@ -366,10 +366,11 @@ for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn:
     await counted.admit(bundle, { world: { files: counting } });
     const calls = counting.calls();
     assert.ok(calls > 30 && calls <= 250, `${calls} I/Os`);
-    for (let failAt = 1; failAt <= calls; failAt++) {
+    const plans = Array.from({ length: calls }, (_, i) => ({ failAt: i + 1, torn: false }));
+    for (const { failAt, torn } of plans) {
       await cp(prepared.home, `${outside.folder}/in-${failAt}`, { recursive: true });
       const inside = sideAt(outside, `in-${failAt}`);
-      const files = faultyFiles(nodeFiles, { ...plan, failAt, code: failAt % 2 === 0 ? 'EIO' : 'ENOSPC' });
+      const files = faultyFiles(nodeFiles, { failAt, mode, torn, code: failAt % 2 === 0 ? 'EIO' : 'ENOSPC' });
       const where = (): string => `I/O ${failAt}: ${files.failed()}`;
       let verdict = 'fault';
       try {
@@ -378,6 +379,8 @@ for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn:
         assert.ok(isFault(error), `${where()} ${String(error)}`);
       }
       assert.ok(verdict === 'admitted' || verdict === 'fault', `${where()} ${verdict}`);
+      // A write that was cut by a power cut may have left its first half.
+      if (mode === 'crash' && !torn && files.failed()?.startsWith('write') === true) plans.push({ failAt, torn: true });
       await endOfProcess(inside.home);
       const size = await inside.ledgerHolds();
       assert.ok(size === 1 || size === 2, where());

@@ -222,9 +222,9 @@ test('Ctrl-C while it is written leaves nothing, and a second run seals', async 
   await outside.seal('one');
 });
 
-/** Fails each I/O of a run once, and asks after each what is left; `torn` writes half of what it should. */
-for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn: true }] as const) {
-  test(`any I/O of seal may fail (${JSON.stringify(plan)}): the store is unharmed and a second run seals`, async (t) => {
+/** Fails each I/O of a run once, and asks after each what is left. */
+for (const mode of ['error', 'crash'] as const) {
+  test(`any I/O of seal may fail (${mode}): the store is unharmed and a second run seals`, async (t) => {
     const few = { 'a.txt': Buffer.from('hello\n'), 'b.tgz': gzipSync(randomBytes(2000)) };
     const outside = await outsideWith(await memoryFolder(t), few);
     const counting = faultyFiles(nodeFiles, { failAt: 0, mode: 'error' });
@@ -235,8 +235,9 @@ for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn:
     await cp(outside.home, prepared, { recursive: true });
     const vkey = parseLedgerVkey(await readFile(`${outside.home}/trust/ledger.vkey`, 'utf8'));
     assert.ok(!isProblem(vkey));
-    for (let failAt = 1; failAt <= calls; failAt++) {
-      const files = faultyFiles(nodeFiles, { ...plan, failAt, code: failAt % 2 === 0 ? 'EIO' : 'ENOSPC' });
+    const plans = Array.from({ length: calls }, (_, i) => ({ failAt: i + 1, torn: false }));
+    for (const { failAt, torn } of plans) {
+      const files = faultyFiles(nodeFiles, { failAt, mode, torn, code: failAt % 2 === 0 ? 'EIO' : 'ENOSPC' });
       await rm(outside.home, { recursive: true });
       await cp(prepared, outside.home, { recursive: true });
       let failed = false;
@@ -246,6 +247,8 @@ for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn:
         failed = true;
         assert.ok(isFault(error), `I/O ${failAt}: ${files.failed()} ${String(error)}`);
       }
+      // A write that was cut by a power cut may have left its first half.
+      if (mode === 'crash' && !torn && files.failed()?.startsWith('write') === true) plans.push({ failAt, torn: true });
       await endOfProcess(outside.home);
       const there = await nodeFiles.look(`${outside.folder}/one`);
       if (there !== undefined) {
@@ -263,7 +266,7 @@ for (const plan of [{ mode: 'error' }, { mode: 'crash' }, { mode: 'crash', torn:
       }
       for (const name of await readdir(outside.folder)) {
         if (name.endsWith('.sallyport-tmp')) {
-          assert.equal(plan.mode, 'crash', `I/O ${failAt} left ${name}`);
+          assert.equal(mode, 'crash', `I/O ${failAt} left ${name}`);
           await rm(`${outside.folder}/${name}`);
         }
       }
