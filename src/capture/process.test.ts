@@ -61,7 +61,7 @@ function sending(bytes: Buffer): RequestListener {
 
 test('Ctrl-C stops it with 130, and a second run goes on where it was', { timeout: 60_000 }, async (t) => {
   const bytes = randomBytes(300_000);
-  let child: ChildProcess | undefined;
+  const running: { child?: ChildProcess } = {};
   const { start, asked } = await project(t, bytes, (request, response) => {
     if (request.headers.range !== undefined) {
       sending(bytes)(request, response);
@@ -69,11 +69,11 @@ test('Ctrl-C stops it with 130, and a second run goes on where it was', { timeou
     }
     response.writeHead(200, { etag: '"1"', 'content-length': bytes.length });
     response.write(bytes.subarray(0, 100_000));
-    setTimeout(() => child?.kill('SIGINT'), 300);
+    setTimeout(() => running.child?.kill('SIGINT'), 300);
   });
   assert.equal((await ended(start(SALLYPORT, 'init', '.'))).code, 0);
-  child = start(SALLYPORT, 'capture', '--json');
-  const stopped = await ended(child);
+  running.child = start(SALLYPORT, 'capture', '--json');
+  const stopped = await ended(running.child);
   assert.equal(stopped.code, 130, stopped.stderr);
   const again = await ended(start(SALLYPORT, 'capture', '--json'));
   assert.equal(again.code, 0, again.stderr);

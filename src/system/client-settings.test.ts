@@ -204,6 +204,29 @@ test("oci: Docker's and Podman's credentials go to their registry alone", async 
   assert.equal((await ociSettings(o)).route.authorization!(new URL('https://hub.example.test/')), undefined);
 });
 
+test("oci: Docker's helpers are asked, and one that fails or is not there gives nothing", async (t) => {
+  const o = await options(t);
+  const bin = join(o.home, 'bin');
+  await mkdir(bin);
+  await mkdir(join(o.home, '.docker'));
+  const helper = `#!/bin/sh\nread host\ntest "$host" = bad.example.test && { echo "no credentials"; exit 1; }\necho '{"ServerURL":"x","Username":"me","Secret":"${SECRET}"}'\n`;
+  await writeFile(join(bin, 'docker-credential-test'), helper);
+  await chmod(join(bin, 'docker-credential-test'), 0o755);
+  await writeFile(
+    join(o.home, '.docker/config.json'),
+    JSON.stringify({
+      auths: { 'stored.example.test': {}, 'bad.example.test': {} },
+      credsStore: 'test',
+      credHelpers: { 'own.example.test': 'test', 'none.example.test': 'absent', 'evil.example.test': '../../bin/sh' },
+    }),
+  );
+  const { route } = await ociSettings({ ...o, env: { ...o.env, PATH: `${bin}:/usr/bin:/bin` } });
+  const sent = (host: string): string | undefined => route.authorization!(new URL(`https://${host}/v2/`));
+  assert.equal(sent('stored.example.test'), `Basic ${base64(`me:${SECRET}`)}`);
+  assert.equal(sent('own.example.test'), `Basic ${base64(`me:${SECRET}`)}`);
+  for (const host of ['bad', 'none', 'evil']) assert.equal(sent(`${host}.example.test`), undefined);
+});
+
 test('plain files: proxies of the environment, ALL_PROXY where it is HTTP', async (t) => {
   const o = await options(t, { ALL_PROXY: 'http://all.example.test:1/', NO_PROXY: 'a,b' });
   const { route } = await plainSettings(o);

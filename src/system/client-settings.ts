@@ -161,17 +161,42 @@ export async function ociSettings(options: SettingsOptions): Promise<EffectiveSe
   const secrets = new Map<string, string>();
   for (const path of paths) {
     if (!path.startsWith('/')) continue;
-    const auths = jsonOf((await textOf(files, path)) ?? '{}')?.['auths'];
-    if (!isObject(auths)) continue;
+    const config = jsonOf((await textOf(files, path)) ?? '{}') ?? {};
+    const auths = isObject(config['auths']) ? config['auths'] : {};
+    const helpers = new Map<string, string>();
     for (const [key, value] of Object.entries(auths)) {
       const auth = isObject(value) ? value['auth'] : undefined;
-      if (typeof auth === 'string' && auth !== '') {
-        secrets.set(key.replace(/^https?:\/\//, '').replace(/\/.*$/, ''), `Basic ${auth}`);
-      }
+      if (typeof auth === 'string' && auth !== '') secrets.set(registryHost(key), `Basic ${auth}`);
+      // With a store of credentials, the file only says for which hosts it has some.
+      else if (text(config['credsStore']) !== '') helpers.set(key, text(config['credsStore']));
+    }
+    if (isObject(config['credHelpers'])) {
+      for (const [key, helper] of Object.entries(config['credHelpers'])) helpers.set(key, text(helper));
+    }
+    for (const [key, helper] of helpers) {
+      const found = await helperCredentials(helper, key, options);
+      if (found !== undefined) secrets.set(registryHost(key), found);
     }
   }
   const plain = await plainSettings(options);
   return { ...plain, route: { ...plain.route, authorization: (url) => secrets.get(url.host) } };
+}
+
+function registryHost(key: string): string {
+  return key.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+}
+
+/** Asks `docker-credential-NAME get`, which takes a host on its standard input and answers with JSON, or fails. */
+async function helperCredentials(helper: string, key: string, options: SettingsOptions): Promise<string | undefined> {
+  if (!/^[a-z0-9-]+$/i.test(helper)) return undefined;
+  const program = await findProgram(`docker-credential-${helper}`, options.env);
+  if (program === undefined) return undefined;
+  const ended = await run(program, ['get'], options, {}, `${key}\n`);
+  const answer = ended.code === 0 ? jsonOf(ended.stdout) : undefined;
+  const user = text(answer?.['Username']);
+  const secret = text(answer?.['Secret']);
+  // `<token>` stands for an identity token, which only a token service takes.
+  return user === '' || user === '<token>' || secret === '' ? undefined : basic(user, secret);
 }
 
 /** The way out for plain files: the environment's proxies and authorities, and netrc as curl reads it when told to. */
@@ -342,6 +367,7 @@ async function run(
   args: readonly string[],
   options: SettingsOptions,
   set: Readonly<Record<string, string>> = {},
+  input?: string,
 ): Promise<Ended> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(options.env)) if (value !== undefined) env[name] = value;
@@ -353,6 +379,7 @@ async function run(
     timeout: TIMEOUT,
     keep: 4 * 1024 * 1024,
     signal: options.signal,
+    ...(input === undefined ? {} : { input }),
   });
 }
 
