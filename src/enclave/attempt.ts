@@ -10,21 +10,21 @@ export interface Attempt {
    */
   readonly kind: 'name' | 'call' | 'edge';
   /** The name that was asked, or that the address was given for. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** For `edge` the machine that was meant. */
-  readonly to?: string;
-  readonly address?: string;
-  readonly port?: number;
+  readonly to?: string | undefined;
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
   /** `tcp`, `udp`, `icmp`, … */
   readonly protocol: string;
   /** From a TLS ClientHello. */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /** From an HTTP request line and Host header: `GET host/path`. */
-  readonly request?: string;
+  readonly request?: string | undefined;
   /** What the first bytes are: `tls`, `http`, `quic`, `ssh`, … or '' where they are nothing we know. */
-  readonly speaks?: string;
+  readonly speaks?: string | undefined;
   /** The first bytes, at most 64, as hex. */
-  readonly firstBytes?: string;
+  readonly firstBytes?: string | undefined;
 }
 
 /** `web (npm) -> registry.example.test 198.18.0.1:443/tcp`. */

@@ -35,12 +35,16 @@ export function emptyScript(
   const kept = [...new Set([...needed, ...writable])].filter((path) => EMPTIED.some((folder) => isBelow(path, folder)));
   // An outer path brings the inner ones with it.
   const outer = kept.filter((path) => !kept.some((other) => other !== path && isBelow(path, other)));
-  // Descriptors 3 to 9 are what every sh can name; more paths than that below /tmp are no real case.
-  if (outer.length > 7) throw new RangeError('too many paths below temporary folders');
-  for (const [index, path] of outer.entries()) lines.push(`exec ${index + 3}<${quote(path)}`);
+  // An open folder leads to what was there after something else is mounted over it.
+  for (const [index, folder] of present.entries()) lines.push(`exec ${index + 3}<${quote(folder)}`);
   for (const folder of present) lines.push(`mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${quote(folder)}`);
-  for (const [index, path] of outer.entries()) {
-    lines.push(`mkdir -p ${quote(path)}`, `mount -c --rbind /proc/self/fd/${index + 3} ${quote(path)}`);
+  for (const path of outer) {
+    const index = present.findIndex((folder) => isBelow(path, folder));
+    if (index === -1) continue;
+    const old = `/proc/self/fd/${index + 3}${path.slice((present[index] ?? '').length)}`;
+    lines.push(
+      `if [ -d ${quote(old)} ]; then mkdir -p ${quote(path)}; mount -c --rbind ${quote(old)} ${quote(path)}; fi`,
+    );
   }
   for (const path of writable) lines.push(`mount --bind ${quote(path)} ${quote(path)}`);
   return `${lines.join('\n')}\n`;

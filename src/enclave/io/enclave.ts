@@ -11,6 +11,9 @@ import { enclaveFault } from '../faults.ts';
 import type { EnclaveFlow } from '../network.ts';
 import type { Event, Request } from '../protocol.ts';
 
+/** Attempts that are kept of one enclave: a program that tries without end is known by the first of them. */
+const ATTEMPTS = 100_000;
+
 export interface EnclaveOptions {
   /** Names of the machines: services, and the places where steps run. Each has a network namespace of its own. */
   readonly machines: readonly string[];
@@ -115,6 +118,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         lastWords.push(event.detail);
         return opened.reject(enclaveFault('enclave.failed', { detail: event.detail }));
       case 'attempt':
+        if (attempts.length >= ATTEMPTS) return;
         attempts.push(event.attempt);
         return options.onAttempt?.(event.attempt);
       case 'output':
@@ -148,7 +152,11 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       send(make(call));
     });
 
-  const abort = (): void => void close();
+  // Nobody waits for the manners of a service: with the agent all of it ends at once.
+  const abort = (): void => {
+    closing = true;
+    stdin.end();
+  };
   const live: InsideProcess[] = [];
   const close = async (): Promise<void> => {
     if (!closing) {
@@ -168,7 +176,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       machines: options.machines,
       flows: options.flows,
       writable: options.writable,
-      needed: [product, process.execPath, ...(options.needed ?? [])],
+      needed: [product, dirname(dirname(process.execPath)), ...(options.needed ?? [])],
       ip: options.tools.ip,
       nft: options.tools.nft,
       nsenter,
