@@ -123,7 +123,13 @@ async function missingOptionals(
         : "A lock that npm writes without 'node_modules' and an older lock beside it names it";
     return [`${what} although it fits ${needs.sort().join(', ')}: it is not carried. ${fix}.`];
   });
-  return notes.flat();
+  if (missing.length === 0) return [];
+  // Seen with npm 11.19: it asks the registry for them and then compares with the lock, outside as well as inside.
+  const names = new Set(missing.map(({ name }) => name)).size;
+  return [
+    `${path} does not name ${names} optional packages that its packages list. npm 11 can refuse 'npm ci' with such a lock ("Missing: … from lock file"): try it outside from a clean folder.`,
+    ...notes.flat(),
+  ];
 }
 
 /** One artifact per identity, although a lock may put the same package in many places. */

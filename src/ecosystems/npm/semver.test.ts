@@ -6,20 +6,24 @@ import { compareSemver, highestRelease } from './semver.ts';
 
 const DATA = new URL('../../../../shared/data/version-order/semver-versions.txt', import.meta.url);
 
-test('order of the public vectors', { skip: existsSync(DATA) ? false : 'the public suites are not beside the repository' }, () => {
-  const sign = { '<': -1, '=': 0, '>': 1 } as const;
-  let checked = 0;
-  for (const line of readFileSync(DATA, 'utf8').split('\n')) {
-    const match = /^(\S+) ([<=>]) (\S+)$/.exec(line.trim());
-    if (match === null || line.startsWith('//')) continue;
-    const [, a = '', operator, b = ''] = match;
-    const order = compareSemver(a, b);
-    if (order === undefined) continue;
-    assert.equal(order, sign[operator as keyof typeof sign], line);
-    checked += 1;
-  }
-  assert.ok(checked > 20, String(checked));
-});
+test(
+  'order of the public vectors',
+  { skip: existsSync(DATA) ? false : 'the public suites are not beside the repository' },
+  () => {
+    const sign = { '<': -1, '=': 0, '>': 1 } as const;
+    let checked = 0;
+    for (const line of readFileSync(DATA, 'utf8').split('\n')) {
+      const match = /^(\S+) ([<=>]) (\S+)$/.exec(line.trim());
+      if (match === null || line.startsWith('//')) continue;
+      const [, a = '', operator, b = ''] = match;
+      const order = compareSemver(a, b);
+      if (order === undefined) continue;
+      assert.equal(order, sign[operator as keyof typeof sign], line);
+      checked += 1;
+    }
+    assert.ok(checked > 20, String(checked));
+  },
+);
 
 test('the highest release is not a prerelease unless nothing else is there', () => {
   assert.equal(highestRelease(['1.0.0', '2.0.0-rc.1', '1.10.0', '1.9.0']), '1.10.0');
