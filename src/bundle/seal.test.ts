@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { digestOf, type Files, hexOf, isFault } from '#kernel';
+import { type Digest, digestOf, type Files, hexOf, isFault } from '#kernel';
 import { isProblem } from '#formats';
 import { parseLedgerVkey, verifyLedger } from '#ledger';
 import { openStore } from '#store';
@@ -140,6 +140,12 @@ test('the lines that check a bundle without us hold for a good one and fail for 
   const listed = execFileSync('tar', ['tf', bundle]).toString();
   assert.match(listed, /^sallyport-bundle\/1\n/);
   assert.equal(bytes.toString('latin1', 0, 18), 'sallyport-bundle/1');
+});
+
+test('the specification shows the same lines', async () => {
+  const page = await readFile(new URL('../../docs/spec/bundle.md', import.meta.url), 'utf8');
+  const lines = checkLines('BUNDLE', 'SEALER.pem', { index: 'sha256:DIGEST' as Digest });
+  assert.ok(page.includes(lines.join('\n')));
 });
 
 test('what cannot be sealed is a fault that names it, and nothing is left', async (t) => {
