@@ -3,117 +3,22 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { type ArtifactRow, digestOf, isFault, type LockRow } from '#kernel';
+import { isFault } from '#kernel';
 import { temporaryFolder } from '#system/testing';
-import { openDatabase, type Publication } from './index.ts';
+import { openDatabase } from './index.ts';
+import { artifact, databaseContract, publication } from './testing/database-contract.ts';
 import { memoryStore } from './testing/index.ts';
 
-const common = { ecosystem: 'npm', authority: 'registry.example.test', inputs: ['package-lock.json'] };
-
-function artifact(name: string, version: string): ArtifactRow {
-  return {
-    ...common,
-    row: 'artifact',
-    name,
-    version,
-    file: `${name}-${version}.tgz`,
-    targets: 'any',
-    digest: digestOf(`${name} ${version}`),
-    size: 7,
-    media: 'application/octet-stream',
-    origin: `https://registry.example.test/${name}`,
-    published: '',
-    evidence: [],
-    facts: {},
-  };
-}
-
-function pointer(name: string, value: string): LockRow {
-  return { ...common, row: 'pointer', name, version: '', file: '', pointer: 'latest', value };
-}
-
-function publication(sequence: number, rows: readonly LockRow[], over: Partial<Publication> = {}): Publication {
-  return {
-    bundle: digestOf(`bundle ${sequence}`),
-    lock: digestOf(`lock ${sequence}`),
-    sequence,
-    channel: 'main',
-    sealed: '2026-11-22T06:00:00Z',
-    ledgerIndex: sequence * 10,
-    rows,
-    lookupKey: (_, name) => name.toLowerCase(),
-    ...over,
-  };
-}
-
-test('what is published is found by its look-up name, newest first', async (t) => {
-  const db = openDatabase(join(await temporaryFolder(t), 'state.db'));
-  t.after(() => db.close());
-  const catalog = db.catalog(memoryStore());
-  assert.deepEqual(catalog.artifacts('npm', 'left'), []);
-  const before = catalog.generation;
-  db.publish(publication(1, [artifact('Left', '1.0.0'), pointer('Left', '1.0.0')]));
-  db.publish(publication(2, [artifact('Left', '1.0.0'), artifact('Left', '1.1.0'), pointer('Left', '1.1.0')]));
-  assert.notEqual(catalog.generation, before);
-  assert.deepEqual(
-    catalog.artifacts('npm', 'left').map(({ version, sequence }) => [version, sequence]),
-    [
-      ['1.0.0', 2],
-      ['1.1.0', 2],
-    ],
-  );
-  assert.deepEqual(
-    catalog.pointers('npm', 'left').map(({ value }) => value),
-    ['1.1.0', '1.0.0'],
-  );
-  assert.equal(db.pointersOf('npm', 'registry.example.test', 'Left')[0]!.value, '1.1.0');
-  assert.equal(db.pointersOf('npm', 'registry.example.test', 'left').length, 0, 'names are compared byte for byte');
-  assert.equal(catalog.byDigest('npm', digestOf('Left 1.1.0')).length, 1);
-  assert.deepEqual(catalog.keys('npm'), ['left']);
-  assert.equal(catalog.artifacts('npm', 'left'), catalog.artifacts('npm', 'left'), 'answers are cached');
-});
-
-test('bundles, channels and the ledger index', async (t) => {
-  const db = openDatabase(join(await temporaryFolder(t), 'state.db'));
-  t.after(() => db.close());
-  assert.equal(db.ledgerIndexDone(), -1);
-  assert.equal(db.highest('main'), undefined);
-  db.publish(publication(2, []));
-  db.publish(publication(1, [], { ledgerIndex: 25 }));
-  db.publish(publication(7, [], { channel: 'beta' }));
-  assert.equal(db.highest('main')!.sequence, 2);
-  assert.equal(db.highest('beta')!.sequence, 7);
-  assert.deepEqual(
-    db.admitted().map(({ sequence }) => sequence),
-    [2, 1, 7],
-  );
-  assert.equal(db.seen(digestOf('bundle 2'))!.ledgerIndex, 20);
-  assert.equal(db.seen(digestOf('never')), undefined);
-  assert.equal(db.ledgerIndexDone(), 70);
-  db.markLedger(80);
-  db.markLedger(3);
-  assert.equal(db.ledgerIndexDone(), 80);
-});
-
-test('publishing is all or nothing, and twice is once', async (t) => {
-  const db = openDatabase(join(await temporaryFolder(t), 'state.db'));
-  t.after(() => db.close());
-  const rows = [artifact('a', '1.0.0'), artifact('b', '1.0.0')];
-  const failing = publication(1, rows, {
-    lookupKey: (_, name) => {
-      if (name === 'b') throw new Error('no key');
-      return name;
-    },
+databaseContract('SQLite', async (t) => {
+  // The database is closed before its folder is removed: what is said to be done after a test is done in order.
+  const folders: (() => Promise<void>)[] = [];
+  const folder = await temporaryFolder({ after: (fn) => void folders.push(fn) });
+  const db = openDatabase(join(folder, 'state.db'));
+  t.after(async () => {
+    db.close();
+    for (const remove of folders) await remove();
   });
-  assert.throws(() => db.publish(failing), /no key/);
-  assert.deepEqual(db.admitted(), []);
-  const catalog = db.catalog(memoryStore());
-  assert.deepEqual(catalog.keys('npm'), []);
-  db.publish(publication(1, rows));
-  const { generation } = catalog;
-  db.publish(publication(1, rows));
-  assert.equal(catalog.generation, generation);
-  assert.equal(catalog.artifacts('npm', 'a').length, 1);
+  return db;
 });
 
 test('another connection sees what was published, and its caches are renewed', async (t) => {
