@@ -39,13 +39,13 @@ const NPM_CLIENTS = [
     name: 'pnpm',
     accepts: /./,
     first: ['install', '--no-frozen-lockfile'],
-    then: ['install', '--frozen-lockfile', '--force'],
+    again: ['install', '--frozen-lockfile', '--force'],
   },
-  { name: 'yarn', accepts: /^[2-9]/, first: ['install', '--no-immutable'], then: ['install', '--immutable'] },
-  { name: 'bun', accepts: /./, first: ['install'], then: ['install', '--frozen-lockfile', '--force'] },
+  { name: 'yarn', accepts: /^[2-9]/, first: ['install', '--no-immutable'], again: ['install', '--immutable'] },
+  { name: 'bun', accepts: /./, first: ['install'], again: ['install', '--frozen-lockfile', '--force'] },
 ];
 
-for (const { name, accepts, first, then } of NPM_CLIENTS) {
+for (const { name, accepts, first, again } of NPM_CLIENTS) {
   const { version, skip } = await clientOf(name, accepts);
   test(`${name} resolves, and installs from its own lock`, { skip }, async (t) => {
     const { folder, served, environment } = await folderFor(t, ecosystemOf('npm'), npmSample(), name);
@@ -61,7 +61,7 @@ for (const { name, accepts, first, then } of NPM_CLIENTS) {
       npm_config_store_dir: join(folder, 'pnpm'),
     };
     ok(await run(name, first, folder, own), served.log);
-    ok(await run(name, then, folder, own), served.log);
+    ok(await run(name, again, folder, own), served.log);
     const installed = JSON.parse(await readFile(join(folder, 'node_modules/left/package.json'), 'utf8'));
     assert.equal(installed.version, '1.2.0');
     assert.ok(
