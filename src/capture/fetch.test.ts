@@ -200,3 +200,25 @@ test('a row has its targets, inputs and evidence sorted, strong evidence first',
     ['strong', 'weak'],
   );
 });
+
+test('a token that has run out is renewed once, and one that is refused again ends it', async (t) => {
+  const bytes = randomBytes(100);
+  let renewals = 0;
+  const b = await bench(t, (request, response) => {
+    if (request.headers.authorization === 'Bearer new') response.end(bytes);
+    else response.writeHead(401).end();
+  });
+  const stale = (token: string): Job => {
+    const renew = async (): Promise<Record<string, string>> => {
+      renewals += 1;
+      return { Authorization: `Bearer ${token}` };
+    };
+    const headers = { authorization: 'Bearer old' };
+    return job({ expected: evidence(bytes), sources: [{ kind: 'url', url: `${b.base}/blob`, headers, renew }] });
+  };
+  await assert.rejects(b.run(stale('wrong')), { code: 'capture.source-missing' });
+  assert.equal(renewals, 1);
+  const { rows } = await b.run(stale('new'));
+  assert.equal(rows[0]!.size, 100);
+  assert.equal(renewals, 2);
+});

@@ -86,7 +86,13 @@ export interface Wanted extends Identity {
 }
 
 export type Source =
-  | { readonly kind: 'url'; readonly url: string; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      /** Headers in place of those above, asked for once where they are answered with 401: tokens live for minutes. */
+      readonly renew?: () => Promise<Readonly<Record<string, string>>>;
+    }
   /** A file of the project, relative to it. */
   | { readonly kind: 'file'; readonly path: string }
   /** Content that the resolver already put into the store. */

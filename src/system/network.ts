@@ -261,7 +261,11 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
         }
         if (answer.status !== 200 && answer.status !== 206) {
           answer.body.destroy();
-          throw networkFault('network.refused', { where, detail: `The status was ${answer.status}.` });
+          throw networkFault('network.refused', {
+            where,
+            detail: `The status was ${answer.status}.`,
+            cause: answer.status,
+          });
         }
         let from = 0;
         if (answer.status === 206) {

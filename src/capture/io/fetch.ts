@@ -252,13 +252,23 @@ async function fromUrl(
   const { network, store } = ports;
   const route = await ports.routeOf(job);
   const origin = withoutSecrets(source.url);
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(source.headers ?? {})) headers[name.toLowerCase()] = value;
+  let headers = lowerCase(source.headers);
   // Without a hash nobody could tell whether two halves belong together.
   const partial = await partials.open(job, origin, job.expected.length > 0);
   const resumed = partial.size > 0;
+  const download = async (): Promise<void> => {
+    const limit = job.size ?? LIMIT;
+    try {
+      await network.download({ url: source.url, headers, route }, partial, limit);
+    } catch (error) {
+      const isStale = isFault(error) && error.code === 'network.refused' && error.cause === 401;
+      if (!isStale || source.renew === undefined) throw error;
+      headers = lowerCase(await source.renew());
+      await network.download({ url: source.url, headers, route }, partial, limit);
+    }
+  };
   try {
-    await network.download({ url: source.url, headers, route }, partial, job.size ?? LIMIT).catch((error: unknown) => {
+    await download().catch((error: unknown) => {
       if (isFault(error) && error.code === 'network.too-large' && job.size !== undefined) {
         throw mismatched(job, 'size', `${job.size} bytes`, 'more', origin);
       }
@@ -268,7 +278,7 @@ async function fromUrl(
     if (resumed && (found.mismatch !== undefined || (job.size !== undefined && partial.size !== job.size))) {
       // The earlier half may be of other bytes: once more from the start before anybody is blamed.
       await partial.restart();
-      await network.download({ url: source.url, headers, route }, partial, job.size ?? LIMIT);
+      await download();
       found = partial.finish();
     }
     check(job, found.mismatch, partial.size, origin);
@@ -280,6 +290,10 @@ async function fromUrl(
     if (errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT') throw await full(ports, error);
     throw error;
   }
+}
+
+function lowerCase(headers: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 async function full(ports: FetchPorts, cause: unknown): Promise<Error> {

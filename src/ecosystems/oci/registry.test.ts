@@ -190,3 +190,20 @@ test('property: whatever JSON a registry sends, a manifest is read or refused by
     { numRuns: 500 },
   );
 });
+
+test('a source can renew the token that it was given', async () => {
+  const challenge = {
+    status: 401,
+    body: '',
+    headers: { 'www-authenticate': 'Bearer realm="https://t.example.test/token",service="s"' },
+  };
+  const { registry, upstream } = source({
+    'https://r.example.test/v2/': challenge,
+    'https://t.example.test/token?service=s&scope=repository%3Aa%3Apull': '{"token":"second"}',
+  });
+  const [found] = await registry.sources(`sha256:${'0'.repeat(64)}`, 'blobs');
+  assert.ok(found?.kind === 'url');
+  assert.equal(found.headers?.['authorization'], undefined);
+  assert.equal((await found.renew?.())?.['authorization'], 'Bearer second');
+  assert.ok(upstream.asked.includes('https://r.example.test/v2/'));
+});

@@ -86,16 +86,18 @@ export function registrySource(upstream: Upstream, reference: Reference, insecur
     },
 
     async sources(digest, kind) {
-      return [
-        {
-          kind: 'url',
-          url: `${base}/${kind}/${digest}`,
-          headers: {
-            accept: kind === 'manifests' ? MANIFEST_TYPES.join(', ') : '*/*',
-            ...(authorization === undefined ? {} : { authorization }),
-          },
-        },
-      ];
+      const accept = kind === 'manifests' ? MANIFEST_TYPES.join(', ') : '*/*';
+      const headers = (): Readonly<Record<string, string>> => ({
+        accept,
+        ...(authorization === undefined ? {} : { authorization }),
+      });
+      const renew = async (): Promise<Readonly<Record<string, string>>> => {
+        const url = `${scheme}://${host}/v2/`;
+        const answer = await upstream.getBytes({ client: 'oci', url, headers: { accept: '*/*' } }, TOKEN_LIMIT);
+        if (answer.status === 401) authorization = await authorize(upstream, answer, reference);
+        return headers();
+      };
+      return [{ kind: 'url', url: `${base}/${kind}/${digest}`, headers: headers(), renew }];
     },
 
     async referrers(digest) {
