@@ -45,6 +45,8 @@ type Output = z.infer<typeof admitOutput>;
 
 /** How long a second admission waits for the first, in milliseconds. */
 const WAIT = 30 * 60 * 1000;
+/** Contents that move into the store side by side: each is a few waits for the file system. */
+const ADOPTING = 8;
 /** Space that ledger, database and folders may take. */
 const SLACK = 1024 ** 2;
 
@@ -264,12 +266,17 @@ async function commit(
   const bytes = arrived.reduce((sum, { size }) => sum + size, 0);
   const store = side.store ?? (await openStore(files, home));
   const adopted: Digest[] = [];
-  try {
-    for (const { path, digest, size } of arrived) {
+  let next = 0;
+  const adopt = async (): Promise<void> => {
+    for (let one = arrived[next++]; one !== undefined; one = arrived[next++]) {
       world.signal.throwIfAborted();
-      await store.adopt(path, digest, size);
-      if (!rotten.has(digest)) adopted.push(digest);
+      await store.adopt(one.path, one.digest, one.size);
+      if (!rotten.has(one.digest)) adopted.push(one.digest);
     }
+  };
+  try {
+    const adopters = await Promise.allSettled(Array.from({ length: ADOPTING }, adopt));
+    for (const adopter of adopters) if (adopter.status === 'rejected') throw adopter.reason;
     await store.syncAdopted();
   } catch (error) {
     // Nothing refers to them yet. Where removing fails too they are found and used by the next run.
