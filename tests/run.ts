@@ -46,16 +46,35 @@ function tool(name: string, bin = name): string {
 
 const SOURCES = ['src', 'tests', 'packaging', 'bench', 'examples'].filter((folder) => existsSync(folder));
 
-function suite(patterns: readonly string[], isolation: 'none' | 'process') {
+/** Tests that fail every I/O in turn, or start many processes: each in a process of its own, two at a time. */
+const SLOW = [
+  'src/admit/admit.test.ts',
+  'src/admit/full-disk.test.ts',
+  'src/bundle/seal.test.ts',
+  'src/capture/capture.test.ts',
+  'src/capture/process.test.ts',
+  'src/enclave/enclave.test.ts',
+  'src/ledger/crash.test.ts',
+  'src/ledger/power-cut.test.ts',
+  'src/ledger/recovery.test.ts',
+  'src/rehearse/rehearse.test.ts',
+  'src/system/client-settings.test.ts',
+];
+
+function suite(
+  patterns: readonly string[],
+  isolation: 'none' | 'process',
+  { without = [], lanes = 1 }: { without?: readonly string[]; lanes?: number } = {},
+) {
   return (filter: readonly string[]): readonly string[] | undefined => {
     const files = globSync(patterns as string[])
-      .filter((file) => filter.length === 0 || filter.some((part) => file.includes(part)))
+      .filter((file) => !without.includes(file) && (filter.length === 0 || filter.some((part) => file.includes(part))))
       .sort();
     if (files.length === 0) return undefined;
     return [
       '--test',
       `--test-isolation=${isolation}`,
-      '--test-concurrency=1',
+      `--test-concurrency=${lanes}`,
       '--test-reporter=./tests/reporter.ts',
       '--test-reporter-destination=stdout',
       ...files,
@@ -97,7 +116,7 @@ const STAGES: readonly Stage[] = [
     says: 'unit and property tests, in one process',
     budget: 60,
     fast: true,
-    command: suite(['src/**/*.test.ts'], 'none'),
+    command: suite(['src/**/*.test.ts'], 'none', { without: SLOW }),
   },
   {
     name: 'tidy',
@@ -105,6 +124,13 @@ const STAGES: readonly Stage[] = [
     budget: 10,
     fast: true,
     command: suite(['tests/tidy/**/*.test.ts'], 'none'),
+  },
+  {
+    name: 'faults',
+    says: 'a disk, a process or a power supply that fails at every point in turn',
+    budget: 240,
+    fast: false,
+    command: suite(SLOW, 'process', { lanes: 2 }),
   },
   {
     name: 'scripts',
