@@ -23,9 +23,6 @@ export const SINK = { tcp: 15001, udp: 15002, dns: 15053 } as const;
 /** The router's own address, which is also where every machine asks for names. */
 export const ROUTER = { ipv4: '10.231.255.1', ipv6: 'fd53:616c:6c79::1' } as const;
 
-/** Names that nobody in the enclave has are given an address of this range (RFC 2544), so that what follows is seen. */
-export const SYNTHETIC = '198.18.0.0/15';
-
 /** Largest number of machines in one enclave. */
 export const MACHINES = 250;
 
