@@ -6,17 +6,18 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { tmpdir } from 'node:os';
-import { findProgram, namespacesAllowed, runProcess, toolAtHand } from '#system';
+import { errorMessage } from '#kernel';
+import { debianTools, findProgram, namespacesAllowed, runProcess } from '#system';
 import { type Attempt, type Enclave, openEnclave, probeFrom } from './index.ts';
 
-const ip = await toolAtHand('ip', process.env);
-const nft = await toolAtHand('nft', process.env);
+// On a machine that lacks them they are unpacked into the cache first, as a rehearsal does.
+const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
 const answer =
-  ip === undefined || nft === undefined
-    ? ({ allowed: false, reason: 'ip or nft is not here' } as const)
-    : await namespacesAllowed(process.env, { ip: ip.path, nft: nft.path });
+  typeof found === 'string'
+    ? ({ allowed: false, reason: found } as const)
+    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
 const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
-const tools = { ip: ip?.path ?? '', nft: nft?.path ?? '' };
+const tools = typeof found === 'string' ? { ip: '', nft: '' } : { ip: found.ip.path, nft: found.nft.path };
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
 let enclave: Enclave;

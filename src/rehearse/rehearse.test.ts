@@ -3,18 +3,19 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { errorMessage } from '#kernel';
 import { testWorld } from '#kernel/testing';
-import { findProgram, namespacesAllowed, nodeFiles, runProcess, toolAtHand } from '#system';
+import { debianTools, findProgram, namespacesAllowed, nodeFiles, runProcess } from '#system';
 import { temporaryFolder } from '#system/testing';
 import { rehearseVerb } from './verbs/rehearse.ts';
 
-const ip = await toolAtHand('ip', process.env);
-const nft = await toolAtHand('nft', process.env);
+// On a machine that lacks them they are unpacked into the cache first, as a rehearsal does.
+const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
 const npm = await findProgram('npm', process.env);
 const answer =
-  ip === undefined || nft === undefined || npm === undefined
-    ? ({ allowed: false, reason: 'ip, nft or npm is not here' } as const)
-    : await namespacesAllowed(process.env, { ip: ip.path, nft: nft.path });
+  typeof found === 'string' || npm === undefined
+    ? ({ allowed: false, reason: typeof found === 'string' ? found : 'npm is not here' } as const)
+    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
 const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
 const launcher = fileURLToPath(new URL('../../sallyport', import.meta.url));
 

@@ -262,7 +262,17 @@ class Inside {
       const target = join(this.#place.work, `${machine}-packages`);
       const name = basename(input);
       if (!name.endsWith('.txt')) throw new StepFailure(`No real client for ${name} is run here.`, 'not-tested');
-      const args = [...pip.args, 'install', '--require-hashes', '--no-cache-dir', '--target', target, '-r', name];
+      const args = [
+        ...pip.args,
+        'install',
+        '--require-hashes',
+        '--no-cache-dir',
+        '--no-compile',
+        '--target',
+        target,
+        '-r',
+        name,
+      ];
       const before = digestOf(await readFile(join(this.#copy, input)));
       const ended = await this.#enclave.run(machine, pip.command, args, {
         cwd: dirname(join(this.#copy, input)),

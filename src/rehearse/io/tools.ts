@@ -29,6 +29,14 @@ export interface Clients {
   readonly versions: string;
 }
 
+interface Found {
+  readonly npm?: string;
+  readonly python?: string;
+  readonly pip?: NonNullable<Clients['pip']>;
+  readonly skopeo?: string;
+  readonly versions: readonly string[];
+}
+
 /** Finds or unpacks them. Throws StepFailure (`not-tested`) where this machine forbids namespaces. */
 export async function findClients(
   world: World,
@@ -40,11 +48,9 @@ export async function findClients(
   const { ip, nft } = await debianTools(['ip', 'nft'], options);
   const answer = await namespacesAllowed(env, { ip: ip.path, nft: nft.path });
   if (!answer.allowed) throw new StepFailure(`This machine forbids namespaces: ${answer.reason}`, 'not-tested');
-  const skopeo = wanted.images ? (await debianTools(['skopeo'], options)).skopeo.path : undefined;
   const bin = join(work, 'bin');
   await mkdir(bin, { recursive: true });
   await symlink(process.execPath, join(bin, 'node'));
-  const versions: string[] = [`Node ${process.versions.node}`];
   const environment = childEnvironment(env, { also: ['HOME'] });
   const ask = async (command: string, args: readonly string[]): Promise<string> => {
     const ended = await runProcess(command, args, { env: environment, timeout: 60_000, signal, cwd: work });
@@ -52,30 +58,34 @@ export async function findClients(
     return ended.stdout.trim();
   };
 
-  let npm: string | undefined;
-  if (wanted.npm) {
+  const findNpm = async (): Promise<Found> => {
+    if (!wanted.npm) return { versions: [] };
     const found = await findProgram('npm', env);
     if (found === undefined) throw new StepFailure('npm is not on this machine.', 'not-tested');
-    npm = await realpath(found);
-    versions.push(`npm ${await ask(process.execPath, [npm, '--version'])}`);
-  }
-  let python: string | undefined;
-  let pip: Clients['pip'];
-  if (wanted.pip) {
+    const npm = await realpath(found);
+    return { npm, versions: [`npm ${await ask(process.execPath, [npm, '--version'])}`] };
+  };
+  const findPip = async (): Promise<Found> => {
+    if (!wanted.pip) return { versions: [] };
     const found = await findProgram('python3', env);
     if (found === undefined) throw new StepFailure('python3 is not on this machine.', 'not-tested');
     // A version manager puts a script there, which needs its own settings; the program itself needs nothing.
-    python = await ask(found, ['-c', 'import sys; print(sys.executable)']);
+    const python = await ask(found, ['-c', 'import sys; print(sys.executable)']);
     await symlink(python, join(bin, 'python'));
     await symlink(python, join(bin, 'python3'));
     const program = await pipProgram(options);
-    pip = { command: program.source === 'host' ? python : program.command, args: program.args };
-    versions.push(
-      await ask(python, ['--version']),
-      (await ask(pip.command, [...pip.args, '--version'])).split(' from ')[0] ?? '',
-    );
-  }
-  if (skopeo !== undefined) versions.push(await ask(skopeo, ['--version']));
+    const pip = { command: program.source === 'host' ? python : program.command, args: program.args };
+    const version = await ask(pip.command, [...pip.args, '--version']);
+    return { python, pip, versions: [await ask(python, ['--version']), version.split(' from ')[0] ?? ''] };
+  };
+  const findSkopeo = async (): Promise<Found> => {
+    if (!wanted.images) return { versions: [] };
+    const skopeo = (await debianTools(['skopeo'], options)).skopeo.path;
+    return { skopeo, versions: [await ask(skopeo, ['--version'])] };
+  };
+  const all = await Promise.all([findNpm(), findPip(), findSkopeo()]);
+  const versions = [`Node ${process.versions.node}`, ...all.flatMap((one) => one.versions)];
+  const [{ npm }, { python, pip }, { skopeo }] = all;
   const folders = [
     ...[ip.path, nft.path, skopeo, python, pip?.command].flatMap((path) =>
       path === undefined ? [] : [dirname(dirname(path))],
