@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { checkLines } from '#bundle';
 import { type Digest, digestOf, isDigest, type World } from '#kernel';
 import { type Lock, parseLock, type Project, readProject } from '#project';
-import { lastWords, runProcess } from '#system';
 import type { Refusal } from '../report.ts';
 import { StepFailure, type Story } from '../story.ts';
 import type { Place } from './place.ts';
@@ -278,11 +277,6 @@ export async function refuse(world: World, place: Place, story: Story, crossed: 
   });
   await attempt('an older bundle, after a newer one', 'refuse-older', /^admit\.older$/, async () => earlier);
   return refusals;
-}
-
-/** Every variable of the caller: commands of the project's own that run outside. */
-function whole(env: World['env']): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 /** Digests that the lock names, artifacts and documents alike. */

@@ -44,7 +44,7 @@ interface Installation {
 
 /** Runs the project where there is no network, with the depot as the only place that has anything. */
 export async function runInside(world: World, place: Place, story: Story, crossed: Crossed): Promise<InsideResult> {
-  const { project, lock } = crossed;
+  const { project } = crossed;
   const nothing: InsideResult = { attempts: [], artifacts: undefined };
   const names = new Set(project.services.map(({ name }) => name));
   const unique = (name: string): string => {
