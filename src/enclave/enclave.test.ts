@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { errorMessage } from '#kernel';
-import { debianTools, findProgram, namespacesAllowed, runProcess } from '#system';
+import { debianTools, findProgram, namespacesAllowed, runProcess, runtimeEnvironment } from '#system';
 import { type Attempt, type Enclave, openEnclave, probeFrom } from './index.ts';
 
 // On a machine that lacks them they are unpacked into the cache first, as a rehearsal does.
@@ -18,7 +18,7 @@ const answer =
     : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
 const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
 const tools = typeof found === 'string' ? { ip: '', nft: '' } : { ip: found.ip.path, nft: found.nft.path };
-const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
+const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...runtimeEnvironment(process.env) };
 
 let enclave: Enclave;
 let work = '';
@@ -164,7 +164,7 @@ describe('an enclave', { skip }, () => {
       'api',
       `ls /run/docker.sock /run/dbus 2>/dev/null; touch /etc/x /usr/x 2>/dev/null && echo wrote; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; ip link set eth0 down 2>/dev/null && echo unplugged; id -u; env | sort | cut -d= -f1 | tr '\\n' ' '; ls -A "$HOME" | wc -l; ls /proc | grep -c '^[0-9]'`,
     );
-    assert.match(stdout, /^1000\nHOME PATH PWD TMPDIR 0\n\d\n$/);
+    assert.match(stdout, /^1000\nHOME (LD_LIBRARY_PATH )?PATH PWD (SALLYPORT_LIBRARIES )?TMPDIR 0\n\d\n$/);
   });
 
   test('a folder that is hidden cannot be read, the working folder can be written', { skip }, async () => {

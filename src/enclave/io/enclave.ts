@@ -176,7 +176,12 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       machines: options.machines,
       flows: options.flows,
       writable: options.writable,
-      needed: [product, dirname(dirname(process.execPath)), ...(options.needed ?? [])],
+      needed: [
+        product,
+        dirname(dirname(process.execPath)),
+        ...Object.values(runtimeEnvironment(options.env)),
+        ...(options.needed ?? []),
+      ],
       ip: options.tools.ip,
       nft: options.tools.nft,
       nsenter,
