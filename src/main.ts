@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { operations } from '#operations';
-import { nodeFiles } from '#system';
+import { nodeFiles, systemClock } from '#system';
 import { runCommandLine } from './surfaces/cli/index.ts';
 
 // The composition root: the machine's clock, files, terminal and signals meet the operations here and nowhere else.
@@ -31,7 +31,7 @@ process.exitCode = await runCommandLine(
   process.argv.slice(2),
   operations,
   {
-    clock: { now: () => Date.now() },
+    clock: systemClock,
     files: nodeFiles,
     signal: stop.signal,
     cwd: process.cwd(),

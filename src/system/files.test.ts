@@ -1,28 +1,15 @@
 import assert from 'node:assert/strict';
-import { symlink, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { errorCode } from '#kernel';
-import { makeFolderDurably, nodeFiles, openHome, readIfThere, writeDurably } from '#system';
-import { faultyFiles, temporaryFolder } from '#system/testing';
+import { clockContract, fixedClock } from '#kernel/testing';
+import { makeFolderDurably, nodeFiles, openHome, systemClock, writeDurably } from '#system';
+import { faultyFiles, filesContract, temporaryFolder } from '#system/testing';
 
-test('what is read, listed and looked at is what is there', async (t) => {
-  const folder = await temporaryFolder(t);
-  await writeDurably(nodeFiles, `${folder}/b`, 'text', { mode: 0o600 });
-  await symlink('b', `${folder}/a`);
-  await nodeFiles.makeFolder(`${folder}/c`);
-  assert.deepEqual(await nodeFiles.list(folder), [
-    { name: 'a', kind: 'link' },
-    { name: 'b', kind: 'file' },
-    { name: 'c', kind: 'folder' },
-  ]);
-  const look = await nodeFiles.look(`${folder}/b`);
-  assert.deepEqual([look?.kind, look?.size, look?.mode], ['file', 4, 0o600]);
-  assert.equal(await nodeFiles.look(`${folder}/b/below`), undefined);
-  assert.equal(Buffer.from(await nodeFiles.read(`${folder}/b`, 4)).toString(), 'text');
-  await assert.rejects(nodeFiles.read(`${folder}/b`, 3), { code: 'EFBIG' });
-  assert.equal(await readIfThere(nodeFiles, `${folder}/none`, 9), undefined);
-  await assert.rejects(nodeFiles.open(`${folder}/a`, 'r', { follow: false }), { code: 'ELOOP' });
-});
+filesContract('the machine’s files', () => nodeFiles);
+filesContract('files that count calls', () => faultyFiles(nodeFiles, { failAt: 0, mode: 'error' }));
+clockContract('the machine’s clock', systemClock);
+clockContract('a clock that stands still', fixedClock());
 
 test('a durable write leaves the old or the new file, whole, at whichever call it fails', async (t) => {
   const folder = await temporaryFolder(t);

@@ -1,3 +1,4 @@
+export { systemClock } from './clock.ts';
 export { makeFolderDurably, readIfThere, writeDurably } from './durable.ts';
 export { systemCatalogue } from './faults.ts';
 export { nodeFiles } from './files.ts';

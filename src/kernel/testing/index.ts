@@ -1,6 +1,8 @@
 import type { Clock, Progress, World } from '../index.ts';
 import type { Files } from '../files.ts';
 
+export { clockContract } from './clock-contract.ts';
+
 /** A clock that stands still until it is moved. */
 export function fixedClock(
   start = Date.parse('2026-11-22T06:00:00Z'),
