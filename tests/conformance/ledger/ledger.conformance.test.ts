@@ -138,6 +138,8 @@ test('after kill -9 of a writer, at any moment, both judges accept what a reader
     await new Promise((done) => setTimeout(done, 20 + round * 37));
     child.kill('SIGKILL');
     await new Promise((done) => child.once('close', done));
+    // Killed before its first checkpoint: nothing was reported, and there is nothing to judge.
+    if (acknowledged === 0 && size === 0) continue;
     await accepted(folder);
     const report = await verifyLedger(nodeFiles, folder, vkey);
     assert.deepEqual(report.reasons, []);
