@@ -4,15 +4,15 @@
 import { spawn } from 'node:child_process';
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ecosystemOf } from '#ecosystems/list';
 import { type ArtifactRow, digestOf, homeAt } from '#kernel';
 import { openDatabase, openStore, type Store } from '#store';
 import { findProgram, nodeFiles } from '#system';
 import { type Figure, median } from './figure.ts';
+import { startDepot, startNginx, type Stops } from './servers.ts';
 
 const LARGE = 1024 ** 3;
 const SMALL = 64 * 1024;
@@ -29,12 +29,13 @@ export async function run(): Promise<Figure[]> {
     return [];
   }
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-bench-'));
-  const stop: (() => Promise<void>)[] = [];
+  const stop: Stops = [];
   try {
     const home = join(folder, 'home');
     const { large, small } = await fill(home);
     const depot = await startDepot(home, stop);
-    const peer = await startNginx(nginx, folder, home, stop);
+    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    const peer = await startNginx(nginx, folder, { port, root: join(home, 'store') }, stop);
     const paths = {
       ours: { large: `/files/${large.name}`, small: small.map(({ name }) => `/files/${name}`) },
       peer: { large: nginxPath(large.digest), small: small.map(({ digest }) => nginxPath(digest)) },
@@ -125,53 +126,6 @@ async function noise(store: Store, name: string, size: number): Promise<Artifact
     inputs: [],
     facts: {},
   };
-}
-
-async function startDepot(home: string, stop: (() => Promise<void>)[]): Promise<string> {
-  const command = fileURLToPath(new URL('../sallyport', import.meta.url));
-  const child = spawn(command, ['serve', '--json', '--home', home, '--listen', '127.0.0.1:0'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = once(child, 'exit');
-  stop.push(async () => {
-    child.kill('SIGTERM');
-    await ended;
-  });
-  const [first] = (await once(child.stdout, 'data')) as [Buffer];
-  return (JSON.parse(first.toString()) as { listening: string[] }).listening[0] ?? '';
-}
-
-/** As Debian configures it, with the log on: the depot writes one too. */
-async function startNginx(nginx: string, folder: string, home: string, stop: (() => Promise<void>)[]): Promise<string> {
-  const socket = 20_000 + Math.floor(Math.random() * 20_000);
-  const at = (name: string): string => join(folder, name);
-  const conf = `
-    daemon off; pid ${at('nginx.pid')}; error_log ${at('error.log')}; worker_processes auto;
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    events { worker_connections 768; }
-    http {
-      access_log ${at('access.log')}; sendfile on; tcp_nopush on; default_type application/octet-stream;
-      keepalive_requests 1000000;
-      ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${at(name)};`).join(' ')}
-      server { listen 127.0.0.1:${socket}; root ${join(home, 'store')}; }
-    }`;
-  await writeFile(at('nginx.conf'), conf);
-  const child = spawn(nginx, ['-e', at('error.log'), '-p', folder, '-c', at('nginx.conf')], { stdio: 'inherit' });
-  const ended = once(child, 'exit');
-  stop.push(async () => {
-    child.kill('SIGTERM');
-    await ended;
-  });
-  const started = Date.now();
-  while (Date.now() - started < 5000) {
-    const isThere = await access(at('nginx.pid')).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return `http://127.0.0.1:${socket}`;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('nginx did not start');
 }
 
 /** Seconds for one download; the bytes are dropped as they come. */

@@ -12,7 +12,7 @@ const words = process.argv.slice(2);
 const json = words.includes('--json');
 const wanted = words.filter((word) => !word.startsWith('--'));
 const names = readdirSync(import.meta.dirname)
-  .filter((file) => file.endsWith('.ts') && !['run.ts', 'figure.ts', 'measured.ts'].includes(file))
+  .filter((file) => file.endsWith('.ts') && !['run.ts', 'figure.ts', 'measured.ts', 'servers.ts'].includes(file))
   .map((file) => file.replace(/\.ts$/, ''))
   .filter((name) => wanted.length === 0 || wanted.includes(name))
   .sort();
