@@ -264,8 +264,9 @@ test('content that the store lost is an error that names it, never a wrong answe
   depot.notes.length = 0;
 });
 
-test('clients that send or read too slowly are let go, and nobody else notices', async () => {
+test('clients that send or read too slowly are let go, and nobody else notices', async (t) => {
   const impatient = await serveHome(home.path, { headers: 300, request: 500, silence: 700 });
+  t.after(() => impatient.close());
   const { hostname, port } = new URL(impatient.base);
   const slow = connect(Number(port), hostname);
   let got = '';
@@ -273,6 +274,8 @@ test('clients that send or read too slowly are let go, and nobody else notices',
   slow.write('GET /files/data/small HTTP/1.1\r\nHost: x\r\nX-Slow: ');
   const stuck = connect(Number(port), hostname);
   stuck.on('error', () => undefined);
+  t.after(() => void slow.destroy());
+  t.after(() => void stuck.destroy());
   stuck.pause();
   // More than the buffers of the kernel hold.
   stuck.write('GET /files/data/large HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20));
@@ -287,5 +290,4 @@ test('clients that send or read too slowly are let go, and nobody else notices',
   assert.ok(read < 20 * large.length, 'a client that read nothing was waited for');
   const quick = await fetch(`${impatient.base}/files/data/small`);
   assert.equal(await quick.text(), small.toString());
-  await impatient.close();
 });
