@@ -187,7 +187,7 @@ async function run(stage: Stage): Promise<void> {
   const results = join(work, stage.name);
   writeFileSync(results, '');
   const started = performance.now();
-  const status = await start(command, results, stage.budget * 6 + 300);
+  const status = await start(command, results, stage.budget * 3 + 300);
   const seconds = (performance.now() - started) / 1000;
   const mine = lines<Outcome>(results);
   const isSuite = command.includes('--test');
