@@ -21,6 +21,7 @@ export const sealInput = z.object({
   file: z.string().optional(),
   home: z.string().optional(),
   key: z.array(z.string()).optional(),
+  passphraseFile: z.array(z.string()).optional(),
 });
 export const sealOutput = z.object({
   path: z.string(),
@@ -39,6 +40,11 @@ export const seal = operation({
     { key: 'file', form: '-f, --file FILE', help: 'the project: sallyport.yaml' },
     { key: 'home', form: '--home HOME', help: "the folder of this side's keys, store and ledger" },
     { key: 'key', form: '--key FILE...', help: "sign with these private keys in place of the home's own" },
+    {
+      key: 'passphraseFile',
+      form: '--passphrase-file FILE...',
+      help: 'its first line opens encrypted keys (default: SALLYPORT_PASSPHRASE_FILE)',
+    },
   ],
   input: sealInput,
   output: sealOutput,

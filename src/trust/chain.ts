@@ -16,7 +16,7 @@ export interface Extension {
  * Follows a root to its newest version by TUF's rules (TUF specification, section 5.3): each is the version after the
  * one before, and is signed by the threshold of the older root and by its own. Files of the same version or an older
  * one are passed over, since a medium carries the whole chain; a file of the same version with another content is
- * refused. Expiry is judged at use, so that a chain may pass through expired versions.
+ * refused. What one version revokes stays revoked in all that follow. Expiry is judged at use, so that a chain may pass through expired versions.
  */
 export function extendChain(root: Root, newerRootBytes: readonly Uint8Array[]): Judged<Extension> {
   if (newerRootBytes.length > CHAIN_LIMIT) {
@@ -53,6 +53,10 @@ export function extendChain(root: Root, newerRootBytes: readonly Uint8Array[]): 
         where,
         'A chain is of a rehearsal from its beginning to its end, or not at all.',
       );
+    }
+    const back = last.revoked.find(({ keyid }) => !next.revoked.some((revoked) => revoked.keyid === keyid));
+    if (back !== undefined) {
+      return refuse('trust.revocation-dropped', where, `Version ${last.version} revokes key ${back.keyid}.`);
     }
     const count = countHolders(last, 'root', envelope);
     if (!count.ok) {

@@ -36,7 +36,61 @@ export const trustCatalogue = {
   },
   'trust.key-unreadable': {
     title: 'The key file holds no private key that can be used.',
-    fix: 'Give an unencrypted PKCS#8 PEM file of an Ed25519, ECDSA P-256, ECDSA P-384, ML-DSA-65 or ML-DSA-87 key, whole and unchanged; restore it from a backup if it is damaged.',
+    fix: 'Give a PKCS#8 PEM file of an Ed25519, ECDSA P-256, ECDSA P-384, ML-DSA-65 or ML-DSA-87 key, whole and unchanged; restore it from a backup if it is damaged.',
+  },
+  'trust.key-exists': {
+    title: 'There is a key in this place already.',
+    fix: 'Name another file. Sallyport never overwrites keys.',
+  },
+  'trust.passphrase-needed': {
+    title: 'The private key is encrypted, and its passphrase was not given.',
+    fix: 'Put the passphrase on the first line of a file that only you can read (chmod 600) and name it with --passphrase-file FILE or SALLYPORT_PASSPHRASE_FILE.',
+  },
+  'trust.passphrase-wrong': {
+    title: 'The passphrase does not open the private key.',
+    fix: 'Name the file with the right passphrase; a damaged key file gives the same answer, so compare it with its backup.',
+  },
+  'trust.passphrase-file': {
+    title: 'The passphrase file cannot be used.',
+    fix: 'Put one passphrase of 8 to 1,024 characters on its first line, in a plain file that only you can read (chmod 600).',
+  },
+  'trust.not-a-public-half': {
+    title: 'The file is not the public half of a key.',
+    fix: "Give the file FILE.pub.json that 'sallyport trust key new FILE' wrote, whole and unchanged.",
+  },
+  'trust.holder-name': {
+    title: 'The name cannot be that of a holder.',
+    fix: 'Use 1 to 128 printable characters, without space at either end.',
+    kind: 'usage',
+  },
+  'trust.proposal': {
+    title: 'The root cannot be changed in this way.',
+    fix: "Compare with 'sallyport trust show', which prints holders, roles and thresholds, and propose again.",
+    kind: 'usage',
+  },
+  'trust.duties-apart': {
+    title: 'One holder would have two duties that must be apart.',
+    fix: 'Give one of them to another person: with shared custody nobody has two of sealer, carrier, receiver, approver and auditor, and the key of the ledger has no other role.',
+    kind: 'usage',
+  },
+  'trust.draft-exists': {
+    title: 'There is a file in this place already.',
+    fix: 'Name another file for the draft, or move that one away: it may hold signatures that people gave.',
+    kind: 'usage',
+  },
+  'trust.not-a-draft': {
+    title: 'The file is not the draft of a root.',
+    fix: "Give a file that 'sallyport trust propose' wrote, or a root, whole and unchanged; copy it again if it was damaged on the way.",
+  },
+  'trust.drafts-differ': {
+    title: 'The drafts are not of the same root.',
+    fix: 'Only signatures of one and the same draft come together: compare the fingerprints that sallyport trust show DRAFT prints, and have one of them signed by all.',
+    kind: 'usage',
+  },
+  'trust.key-not-of-root': {
+    title: 'The key can sign neither for the old root nor for the new one.',
+    fix: "Sign with the key of a holder whom 'sallyport trust show DRAFT' lists for the role root.",
+    kind: 'usage',
   },
   'trust.key-unknown': {
     title: "The key belongs to no holder who has this role in the side's root.",
@@ -91,6 +145,11 @@ export const trustCatalogue = {
     fix: 'Have the holders of the older root sign the newer one.',
     kind: 'reason',
   },
+  'trust.revocation-dropped': {
+    title: 'The newer root forgets a key that the older one revoked.',
+    fix: 'Have it proposed again from the older root: what is revoked stays revoked.',
+    kind: 'reason',
+  },
   'trust.root-site': {
     title: 'The newer root names another site.',
     fix: 'A chain belongs to one site. Pin the other root in a home of its own.',
@@ -124,6 +183,11 @@ export const trustCatalogue = {
   'trust.foreign-key': {
     title: 'It is signed by keys that the root does not name.',
     fix: 'Find out who signed it. If it comes from another site, that site’s root has to be given or pinned in a home of its own.',
+    kind: 'reason',
+  },
+  'trust.revoked-key': {
+    title: 'It is signed by a key that the root revoked.',
+    fix: 'Do not use it. Find out where it comes from, and have it made again by holders of the present root.',
     kind: 'reason',
   },
   'trust.wrong-role': {

@@ -3,11 +3,21 @@ import { type Clock, type Files, type Home, type LedgerAppender, operation, type
 
 const shownRoot = z.object({ path: z.string(), version: z.number(), fingerprint: z.string() });
 
-export const showInput = z.object({ home: z.string().optional() });
+const progress = z.object({
+  version: z.number(),
+  threshold: z.number(),
+  signed: z.array(z.string()),
+  missing: z.array(z.string()),
+  enough: z.boolean(),
+});
+/** Who of the root before and of the root itself signed it. */
+const signatures = z.object({ previous: progress.optional(), own: progress, ready: z.boolean() });
+
+export const showInput = z.object({ file: z.string().optional(), home: z.string().optional() });
 export type ShowInput = z.infer<typeof showInput>;
 
 export const showOutput = z.object({
-  /** The root that judges what arrives, if one is pinned; else the one that this side made. */
+  /** The file that was named; else the root that judges what arrives, if one is pinned; else the one of this side. */
   root: shownRoot,
   pinned: z.boolean(),
   /** The root that this side made itself, by which others know it. */
@@ -24,7 +34,13 @@ export const showOutput = z.object({
     }),
   ),
   thresholds: z.record(z.string(), z.number()),
-  ledger: z.object({ origin: z.string(), vkey: z.string() }),
+  revoked: z.array(z.object({ keyid: z.string(), since: z.string(), reason: z.string() })),
+  /** All versions that the side has of this root, oldest first; of a file that was named, it alone. */
+  chain: z.array(shownRoot),
+  /** Of a file that was named. */
+  signatures: signatures.optional(),
+  /** Of a side. */
+  ledger: z.object({ origin: z.string(), vkey: z.string() }).optional(),
 });
 export type ShowOutput = z.infer<typeof showOutput>;
 
@@ -46,6 +62,85 @@ export const pinOutput = z.object({
 });
 export type PinOutput = z.infer<typeof pinOutput>;
 
+export const keyNewInput = z.object({
+  file: z.string(),
+  holder: z.string(),
+  algorithm: z.enum(['ed25519', 'ecdsa-p256', 'ecdsa-p384', 'ml-dsa-65', 'ml-dsa-87']).optional(),
+  passphraseFile: z.array(z.string()).optional(),
+});
+export type KeyNewInput = z.infer<typeof keyNewInput>;
+
+export const keyNewOutput = z.object({
+  path: z.string(),
+  /** The public half, to be given to whoever proposes the next root. */
+  public: z.string(),
+  holder: z.string(),
+  algorithm: z.string(),
+  keyid: z.string(),
+  encrypted: z.boolean(),
+});
+export type KeyNewOutput = z.infer<typeof keyNewOutput>;
+
+const onDraft = { out: z.string(), expires: z.string().optional(), home: z.string().optional() };
+const thresholds = z.array(z.string()).optional();
+
+export const proposeInput = z.object({
+  ...onDraft,
+  add: z.array(z.string()).optional(),
+  role: z.array(z.string()).optional(),
+  remove: z.array(z.string()).optional(),
+  threshold: thresholds,
+  custody: z.enum(['shared', 'one-person']).optional(),
+});
+export type ProposeInput = z.infer<typeof proposeInput>;
+
+export const rotateInput = z.object({
+  ...onDraft,
+  holder: z.string(),
+  add: z.array(z.string()),
+  reason: z.string().optional(),
+});
+export type RotateInput = z.infer<typeof rotateInput>;
+
+export const revokeInput = z.object({
+  ...onDraft,
+  who: z.array(z.string()),
+  reason: z.string(),
+  threshold: thresholds,
+});
+export type RevokeInput = z.infer<typeof revokeInput>;
+
+export const proposeOutput = z.object({
+  root: shownRoot,
+  custody: z.enum(['shared', 'one-person', 'rehearsal']),
+  expires: z.string(),
+  signatures,
+});
+export type ProposeOutput = z.infer<typeof proposeOutput>;
+
+export const signInput = z.object({
+  draft: z.array(z.string()),
+  key: z.array(z.string()).optional(),
+  passphraseFile: z.array(z.string()).optional(),
+});
+export type SignInput = z.infer<typeof signInput>;
+
+export const signOutput = z.object({
+  root: shownRoot,
+  /** Ids of the keys that signed now. */
+  added: z.array(z.string()),
+  /** Whether the draft has signatures that it had not before. */
+  changed: z.boolean(),
+  signatures,
+});
+export type SignOutput = z.infer<typeof signOutput>;
+
+export const acceptInput = z.object({ draft: z.string(), home: z.string().optional() });
+export type AcceptInput = z.infer<typeof acceptInput>;
+
+export const acceptOutput = pinOutput.extend({ verdict: z.enum(['accepted', 'already-here', 'refused']) });
+export type AcceptOutput = z.infer<typeof acceptOutput>;
+
 /** Opens the ledger of a home; the composition root gives `openLedger` of #ledger, which this context stands below. */
 export type OpenAppender = (
   files: Files,
@@ -55,15 +150,41 @@ export type OpenAppender = (
 
 const home = { key: 'home', form: '--home HOME', help: 'the folder of this side (default: .sallyport)' } as const;
 
-/** The verbs of trust: `trust show` and `trust pin`. */
+const out = { key: 'out', form: '-o, --out DRAFT', help: 'where the draft of the next root is written' } as const;
+const expires = {
+  key: 'expires',
+  form: '--expires WHEN',
+  help: 'until when the next root holds, for example 2030-01-31 (default: 1,095 days)',
+} as const;
+const threshold = {
+  key: 'threshold',
+  form: '--threshold ROLE=N...',
+  help: 'how many holders of a role have to sign, for example sealer=2',
+} as const;
+const passphraseFile = {
+  key: 'passphraseFile',
+  form: '--passphrase-file FILE...',
+  help: 'its first line opens encrypted keys (default: SALLYPORT_PASSPHRASE_FILE)',
+} as const;
+
+/** The verbs of trust; `trust show` and `trust pin` come first. */
 export function trustOperations(
   openAppender: OpenAppender,
-): readonly [Operation<ShowInput, ShowOutput>, Operation<PinInput, PinOutput>] {
+): readonly [
+  Operation<ShowInput, ShowOutput>,
+  Operation<PinInput, PinOutput>,
+  Operation<KeyNewInput, KeyNewOutput>,
+  Operation<ProposeInput, ProposeOutput>,
+  Operation<RotateInput, ProposeOutput>,
+  Operation<RevokeInput, ProposeOutput>,
+  Operation<SignInput, SignOutput>,
+  Operation<AcceptInput, AcceptOutput>,
+] {
   return [
     operation<ShowInput, ShowOutput>({
       name: ['trust', 'show'],
-      summary: "Show a side's root, its fingerprint, its holders and its ledger's key",
-      parameters: [home],
+      summary: "Show a side's root, its fingerprint, its holders and its ledger's key; or a draft, and who signed it",
+      parameters: [{ key: 'file', form: '[FILE]', help: "a draft or a root file, in place of the side's" }, home],
       input: showInput as never,
       output: showOutput,
       load: async () => (await import('./verbs/show.ts')).showVerb,
@@ -83,6 +204,110 @@ export function trustOperations(
       input: pinInput as never,
       output: pinOutput,
       load: async () => (await import('./verbs/pin.ts')).pinVerb(openAppender),
+    }),
+    operation<KeyNewInput, KeyNewOutput>({
+      name: ['trust', 'key', 'new'],
+      summary: "Make a person's private key, and its public half in FILE.pub.json, which others are given",
+      parameters: [
+        { key: 'file', form: 'FILE', help: 'where the private key is written; nothing is overwritten' },
+        { key: 'holder', form: '--holder NAME', help: 'whose key it is' },
+        {
+          key: 'algorithm',
+          form: '--algorithm NAME',
+          help: 'ed25519 (default), ecdsa-p256, ecdsa-p384, ml-dsa-65 or ml-dsa-87',
+        },
+        {
+          key: 'passphraseFile',
+          form: '--passphrase-file FILE...',
+          help: 'encrypt the key with the first line of this file (default: SALLYPORT_PASSPHRASE_FILE, else not encrypted)',
+        },
+      ],
+      input: keyNewInput as never,
+      output: keyNewOutput,
+      load: async () => (await import('./verbs/key-new.ts')).keyNewVerb,
+    }),
+    operation<ProposeInput, ProposeOutput>({
+      name: ['trust', 'propose'],
+      summary: "Draft the next version of this side's own root, for its holders to sign",
+      parameters: [
+        out,
+        {
+          key: 'add',
+          form: '--add PUB...',
+          help: "public half of a new holder's key; of a holder who is there, in place of the keys before; two of one holder both have to sign",
+        },
+        {
+          key: 'role',
+          form: '--role ROLE...',
+          help: "roles of the new holders, for example sealer; or from now on a holder's only ones: Ada=root,sealer",
+        },
+        { key: 'remove', form: '--remove HOLDER...', help: 'leave a holder out' },
+        threshold,
+        expires,
+        { key: 'custody', form: '--custody NAME', help: 'shared: different people hold the keys; one-person' },
+        home,
+      ],
+      input: proposeInput as never,
+      output: proposeOutput,
+      load: async () => (await import('./verbs/propose.ts')).proposeVerb,
+    }),
+    operation<RotateInput, ProposeOutput>({
+      name: ['trust', 'rotate'],
+      summary: 'Draft a root in which a holder has new keys for the same roles',
+      parameters: [
+        { key: 'holder', form: 'HOLDER', help: 'whose keys are replaced' },
+        { key: 'add', form: 'PUB...', help: "public halves of the holder's new keys; all of them have to sign" },
+        out,
+        { key: 'reason', form: '--reason TEXT', help: 'revoke the keys before, and say why' },
+        expires,
+        home,
+      ],
+      input: rotateInput as never,
+      output: proposeOutput,
+      load: async () => (await import('./verbs/propose.ts')).rotateVerb,
+    }),
+    operation<RevokeInput, ProposeOutput>({
+      name: ['trust', 'revoke'],
+      summary: 'Draft a root that never again accepts the keys of a holder, or one key',
+      parameters: [
+        { key: 'who', form: 'WHO...', help: 'the name of a holder, or a key id' },
+        out,
+        { key: 'reason', form: '--reason TEXT', help: 'why; it stands in the root for all to read' },
+        threshold,
+        expires,
+        home,
+      ],
+      input: revokeInput as never,
+      output: proposeOutput,
+      load: async () => (await import('./verbs/propose.ts')).revokeVerb,
+    }),
+    operation<SignInput, SignOutput>({
+      name: ['trust', 'sign'],
+      summary: 'Sign the draft of a root, or bring together what several people signed in copies of it',
+      parameters: [
+        {
+          key: 'draft',
+          form: 'DRAFT...',
+          help: 'the draft, which is rewritten; signatures of copies named after it are added',
+        },
+        { key: 'key', form: '--key FILE...', help: 'private keys that sign' },
+        passphraseFile,
+      ],
+      input: signInput as never,
+      output: signOutput,
+      load: async () => (await import('./verbs/sign.ts')).signVerb,
+    }),
+    operation<AcceptInput, AcceptOutput>({
+      name: ['trust', 'accept'],
+      summary:
+        'Take the next root, signed by enough holders of the old one and of its own, into the chain of this side',
+      parameters: [
+        { key: 'draft', form: 'DRAFT', help: 'the signed draft, or the root file that another side made' },
+        home,
+      ],
+      input: acceptInput as never,
+      output: acceptOutput,
+      load: async () => (await import('./verbs/accept.ts')).acceptVerb(openAppender),
     }),
   ];
 }

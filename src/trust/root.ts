@@ -11,6 +11,7 @@ export const ROOT_PAYLOAD_TYPE = 'application/vnd.sallyport.root+json';
 export const ROOT_SIZE_LIMIT = 4 * 1024 * 1024;
 export const HOLDERS_LIMIT = 64;
 export const KEYS_LIMIT = 16;
+export const REVOKED_LIMIT = 1024;
 const VERSION_LIMIT = 2 ** 31 - 1;
 
 /** A person, or a machine that acts for a side. */
@@ -19,6 +20,14 @@ export interface Holder {
   readonly keys: readonly PublicKey[];
   /** For each role of the holder the ids of the keys that must all sign: a hybrid pair is one person. */
   readonly require: ReadonlyMap<Role, readonly string[]>;
+}
+
+/** A key that was taken out because it must not be believed any more. */
+export interface Revocation {
+  readonly keyid: string;
+  readonly since: Instant;
+  /** For people: 1 to 256 printable characters. */
+  readonly reason: string;
 }
 
 /** A root document (docs/spec/root.md) that is well-formed and signed by its own holders; expiry is judged at use. */
@@ -33,6 +42,8 @@ export interface Root {
   readonly thresholds: ReadonlyMap<Role, number>;
   /** Channels that it speaks for; `*` alone is every channel. */
   readonly channels: readonly string[];
+  /** Keys that never count again, in this version or a later one. */
+  readonly revoked: readonly Revocation[];
   /** sha256 over the payload bytes, 64 hex digits. */
   readonly fingerprint: string;
 }
@@ -51,6 +62,7 @@ export interface RootDraft {
   readonly roles: Readonly<Partial<Record<Role, readonly string[]>>>;
   readonly thresholds: Readonly<Partial<Record<Role, number>>>;
   readonly channels: readonly string[];
+  readonly revoked?: readonly Revocation[];
 }
 
 export type Judged<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: Reason };
@@ -87,6 +99,10 @@ export function encodeRoot(draft: RootDraft): Uint8Array {
     roles: inOrder(draft.roles),
     thresholds: inOrder(draft.thresholds),
     channels: draft.channels,
+    // A root that revokes nothing has the bytes that it had before there was this field.
+    ...(draft.revoked === undefined || draft.revoked.length === 0
+      ? {}
+      : { revoked: draft.revoked.map(({ keyid, since, reason }) => ({ keyid, since, reason })) }),
     critical: [],
   };
   return Buffer.from(`${JSON.stringify(document, null, 2)}\n`, 'utf8');
@@ -157,6 +173,8 @@ export function parseRoot(payload: Uint8Array): Judged<Root> {
   if (!duties.ok) return duties;
   const apart = judgeApart(holders.value, duties.value.roles, kept);
   if (!apart.ok) return apart;
+  const revoked = parseRevoked(document['revoked'], holders.value);
+  if (!revoked.ok) return revoked;
   return {
     ok: true,
     value: {
@@ -167,6 +185,7 @@ export function parseRoot(payload: Uint8Array): Judged<Root> {
       holders: holders.value,
       ...duties.value,
       channels,
+      revoked: revoked.value,
       fingerprint: fingerprintOf(payload),
     },
   };
@@ -190,6 +209,43 @@ function areDistinct(values: readonly string[]): boolean {
   return new Set(values).size === values.length;
 }
 
+export function isHolderName(name: unknown): name is string {
+  return (
+    typeof name === 'string' && name.trim() === name && name !== '' && name.length <= 128 && printable(name) === name
+  );
+}
+
+/** Two names that are equal after this are one holder's. */
+export function foldName(name: string): string {
+  return name.normalize('NFKC').toLowerCase();
+}
+
+function parseRevoked(value: unknown, holders: readonly Holder[]): Judged<readonly Revocation[]> {
+  if (value === undefined) return { ok: true, value: [] };
+  if (!Array.isArray(value) || value.length > REVOKED_LIMIT) {
+    return malformed('$.revoked', `The revoked keys are not a list of at most ${REVOKED_LIMIT}.`);
+  }
+  const revoked: Revocation[] = [];
+  for (const [index, entry] of value.entries()) {
+    const where = `$.revoked[${index}]`;
+    if (!isObject(entry)) return malformed(where, 'A revoked key is an object.');
+    const { keyid, since, reason } = entry;
+    if (typeof keyid !== 'string' || !/^[0-9a-f]{64}$/.test(keyid))
+      return malformed(`${where}.keyid`, 'It is no key id.');
+    if (!isInstant(since)) return malformed(`${where}.since`, 'It is not a time like 2027-01-31T00:00:00Z.');
+    if (!isRevocationReason(reason)) return malformed(`${where}.reason`, 'It is empty, too long or not plain text.');
+    const owner = holders.find(({ keys }) => keys.some((key) => key.keyid === keyid));
+    if (owner !== undefined) return malformed(where, `${owner.name} still has the key.`);
+    revoked.push({ keyid, since, reason });
+  }
+  if (!areDistinct(revoked.map(({ keyid }) => keyid))) return malformed('$.revoked', 'A key is revoked twice.');
+  return { ok: true, value: revoked };
+}
+
+export function isRevocationReason(reason: unknown): reason is string {
+  return typeof reason === 'string' && reason.trim() !== '' && reason.length <= 256 && printable(reason) === reason;
+}
+
 function parseHolders(value: unknown): Judged<readonly Holder[]> {
   if (!Array.isArray(value) || value.length === 0 || value.length > HOLDERS_LIMIT) {
     return malformed('$.holders', `There must be 1 to ${HOLDERS_LIMIT} holders.`);
@@ -201,16 +257,8 @@ function parseHolders(value: unknown): Judged<readonly Holder[]> {
     const where = `$.holders[${index}]`;
     if (!isObject(entry)) return malformed(where, 'A holder is an object.');
     const { name } = entry;
-    if (
-      typeof name !== 'string' ||
-      name.trim() !== name ||
-      name === '' ||
-      name.length > 128 ||
-      printable(name) !== name
-    ) {
-      return malformed(`${where}.name`, 'The name is empty, too long or not plain text.');
-    }
-    const folded = name.normalize('NFKC').toLowerCase();
+    if (!isHolderName(name)) return malformed(`${where}.name`, 'The name is empty, too long or not plain text.');
+    const folded = foldName(name);
     if (names.has(folded)) return malformed(`${where}.name`, 'Two holders have the same name.');
     names.add(folded);
     const keys = parseKeys(entry['keys'], `${where}.keys`);

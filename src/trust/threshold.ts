@@ -41,6 +41,11 @@ export function countHolders(
   if (threshold === undefined) return no('trust.wrong-role', `The root of ${root.site} has no ${role}.`);
   if (holders.length >= threshold) return { ok: true, holders };
   const need = `${holders.length} of ${threshold} holders with the role ${role} signed.`;
+  const revoked = root.revoked.find(({ keyid }) => envelope.signatures.some((signature) => signature.keyid === keyid));
+  if (revoked !== undefined) {
+    const detail = `Key ${revoked.keyid} is revoked since ${revoked.since} (${revoked.reason}); ${need}`;
+    return { ok: false, reason: { code: 'trust.revoked-key', where: '', detail }, holders };
+  }
   if (holders.length === 0 && signed.size === 0) {
     const ids = envelope.signatures.map(({ keyid }) => (keyid === '' ? 'a key without an id' : printable(keyid)));
     return no('trust.foreign-key', `It is signed by ${ids.slice(0, 4).join(', ')}.`);

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { type Digest, digestFromHex, hexOf, type Implementation, instantOf, type World } from '#kernel';
 import { STATEMENT_PAYLOAD_TYPE } from '#formats';
 import { homePath, openHome, readIfThere } from '#system';
-import { readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
+import { passphrasesOf, readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
 import { type Ledger, openLedger } from '#ledger';
 import { parseLock, readProject } from '#project';
 import { openStore } from '#store';
@@ -54,6 +54,7 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
     files,
     home.path,
     (input.key ?? []).map((path) => resolve(cwd, path)),
+    passphrasesOf(world, input.passphraseFile),
   );
   const own = (await readRoots(files, home.path)).at(-1)?.root;
   const pinned = await readPinned(files, home.path);

@@ -52,7 +52,7 @@ export async function runCommandLine(
     const shape = shapeOf(operation.input);
     for (const { key, form, help } of parametersOf(operation, shape)) {
       if (form.startsWith('-')) {
-        const option = new Option(form.replace(/ ([A-Z][A-Z0-9_:|-]*)(?:\.\.\.)?$/, ' <$1>'), help);
+        const option = new Option(form.replace(/ ([A-Z][A-Z0-9_:|=-]*)(?:\.\.\.)?$/, ' <$1>'), help);
         if (isArray(shape[key])) option.argParser((value: string, previous: string[] = []) => [...previous, value]);
         command.addOption(option);
         flags.push({ key, attribute: option.attributeName() });
@@ -180,7 +180,8 @@ function groupOf(program: Command, groups: Map<string, Command>, path: readonly 
 }
 
 const GROUPS: Readonly<Record<string, string>> = {
-  trust: 'Roots and keys: show what this side trusts, pin a root',
+  trust: 'Roots and keys: show what this side trusts, pin a root, write the next one',
+  'trust key': 'Keys of people: make one',
   ledger: 'The tamper-evident log of a side: verify it, prove an entry, list it',
   enclave: 'Rehearsal networks that are still there: list, look into, stop',
 };

@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { resolve } from 'node:path';
 import { formatVkey, isProblem, NOTE_ED25519, noteKeyHash, parseVkey } from '#formats';
-import { errorCode, type Files, printable } from '#kernel';
+import { errorCode, type Files, printable, type World } from '#kernel';
 import { readIfThere } from '#system';
 import { type PublicKey, publicKeyOf, signWith } from '../algorithm.ts';
 import { trustFault } from '../faults.ts';
@@ -11,13 +12,25 @@ import { homeOf, type Place } from './place.ts';
 import { readPinned, readRoots } from './roots.ts';
 
 const KEY_SIZE_LIMIT = 64 * 1024;
+const PASSPHRASE_SIZE_LIMIT = 4096;
+
+/** Passphrases of encrypted keys, read only when such a key is met; each key is tried with all of them. */
+export type Passphrases = () => Promise<readonly string[]>;
 
 export interface PrivateKey extends PublicKey {
   readonly private: KeyObject;
 }
 
-/** A private key file: PKCS#8 PEM, a plain file that only its owner can read. */
-export async function readPrivateKey(files: Files, path: string): Promise<PrivateKey> {
+/** A private key file: PKCS#8 PEM, encrypted or not; a plain file that only its owner can read. */
+export async function readPrivateKey(files: Files, path: string, passphrases?: Passphrases): Promise<PrivateKey> {
+  const pem = Buffer.from(await readSecret(files, path)).toString('latin1');
+  const encrypted = ENCRYPTED.test(pem);
+  return parsePrivateKey(pem, path, encrypted && passphrases !== undefined ? await passphrases() : []);
+}
+
+const ENCRYPTED = /ENCRYPTED/;
+
+async function readSecret(files: Files, path: string): Promise<Uint8Array> {
   const look = await files.look(path);
   if (look === undefined) throw trustFault('trust.key-missing', { where: path });
   if (look.kind !== 'file') {
@@ -30,31 +43,78 @@ export async function readPrivateKey(files: Files, path: string): Promise<Privat
   if ((look.mode & 0o077) !== 0) {
     throw trustFault('trust.key-open-mode', { where: path, detail: `Its mode is 0${look.mode.toString(8)}.` });
   }
-  let pem: string;
   try {
-    pem = Buffer.from(await files.read(path, KEY_SIZE_LIMIT)).toString('latin1');
+    return await files.read(path, KEY_SIZE_LIMIT);
   } catch (cause) {
     if (errorCode(cause) === '') throw cause;
     throw trustFault('trust.key-unreadable', { where: path, detail: `Reading it failed: ${errorCode(cause)}.`, cause });
   }
-  return parsePrivateKey(pem, path);
 }
 
-export function parsePrivateKey(pem: string, where: string): PrivateKey {
+/**
+ * Where passphrases come from: the files named, else SALLYPORT_PASSPHRASE_FILE; the first line of each. They are never
+ * in an argument, where every process of the machine sees them.
+ */
+export function passphrasesOf(world: Pick<World, 'files' | 'cwd' | 'env'>, named: readonly string[] = []): Passphrases {
+  const variable = world.env['SALLYPORT_PASSPHRASE_FILE'];
+  const paths = named.length > 0 || variable === undefined || variable === '' ? named : [variable];
+  return async () => {
+    const read: string[] = [];
+    for (const path of paths) read.push(await readPassphrase(world.files, resolve(world.cwd, path)));
+    return read;
+  };
+}
+
+async function readPassphrase(files: Files, path: string): Promise<string> {
+  const unfit = (detail: string, cause?: unknown) =>
+    trustFault('trust.passphrase-file', { where: path, detail, cause });
+  const look = await files.look(path);
+  if (look === undefined) throw unfit('It does not exist.');
+  if (look.kind !== 'file') throw unfit('It is not a plain file.');
+  if ((look.mode & 0o077) !== 0) throw unfit(`Its mode is 0${look.mode.toString(8)}: others can read it.`);
+  let bytes: Uint8Array;
+  try {
+    bytes = await files.read(path, PASSPHRASE_SIZE_LIMIT);
+  } catch (cause) {
+    if (errorCode(cause) === '') throw cause;
+    throw unfit(`Reading it failed: ${errorCode(cause)}.`, cause);
+  }
+  const passphrase = Buffer.from(bytes).toString('utf8').split(/\r?\n/)[0] ?? '';
+  if (passphrase === '' || passphrase.includes('\ufffd')) throw unfit('Its first line is empty or no UTF-8.');
+  return passphrase;
+}
+
+export function parsePrivateKey(pem: string, where: string, passphrases: readonly string[] = []): PrivateKey {
   const unreadable = (detail: string) => trustFault('trust.key-unreadable', { where, detail });
   if (/-----BEGIN PUBLIC KEY-----/.test(pem)) throw unreadable('It holds a public key; signing needs the private one.');
-  if (/ENCRYPTED/.test(pem)) throw unreadable('It is encrypted with a passphrase.');
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch {
+  const encrypted = ENCRYPTED.test(pem);
+  if (encrypted && passphrases.length === 0) throw trustFault('trust.passphrase-needed', { where });
+  const key = encrypted ? firstOpened(pem, passphrases) : opened(pem);
+  if (key === undefined) {
     // The library's message could quote the file; a key file is never quoted.
     const cut = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem) && !/-----END [A-Z ]*PRIVATE KEY-----/.test(pem);
+    if (encrypted && !cut) throw trustFault('trust.passphrase-wrong', { where });
     throw unreadable(cut ? 'It is cut off: its last line is missing.' : 'It is no PEM private key.');
   }
   const known = publicKeyOf(key);
   if (known === undefined) throw unreadable(`Its type, ${key.asymmetricKeyType ?? 'unknown'}, is not used here.`);
   return { ...known, private: key };
+}
+
+function firstOpened(pem: string, passphrases: readonly string[]): KeyObject | undefined {
+  for (const passphrase of passphrases) {
+    const key = opened(pem, passphrase);
+    if (key !== undefined) return key;
+  }
+  return undefined;
+}
+
+function opened(pem: string, passphrase?: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(passphrase === undefined ? pem : { key: pem, passphrase });
+  } catch {
+    return undefined;
+  }
 }
 
 export function signerOf(key: PrivateKey, holder: string): Signer {
@@ -75,7 +135,12 @@ function publicPem(key: KeyObject): string {
  * The signers who seal for a side: the keys named, else the home's own. Each must belong to a holder with the role
  * sealer in the side's own root or in the one that it pinned, so that nothing is sealed that nobody will accept.
  */
-export async function sealersOf(files: Files, home: Place, keyFiles?: readonly string[]): Promise<readonly Signer[]> {
+export async function sealersOf(
+  files: Files,
+  home: Place,
+  keyFiles?: readonly string[],
+  passphrases?: Passphrases,
+): Promise<readonly Signer[]> {
   const own = await readRoots(files, home);
   const pinned = await readPinned(files, home);
   const roots = [pinned?.root, own.at(-1)?.root].filter((root) => root !== undefined);
@@ -83,7 +148,7 @@ export async function sealersOf(files: Files, home: Place, keyFiles?: readonly s
   const paths = keyFiles === undefined || keyFiles.length === 0 ? [`${homeOf(home).keys}/sealer.key`] : keyFiles;
   const signers = new Map<string, Signer>();
   for (const path of paths) {
-    const key = await readPrivateKey(files, path);
+    const key = await readPrivateKey(files, path, passphrases);
     const holder = roots.map((root) => holderOf(root, key.keyid, 'sealer')).find((name) => name !== undefined);
     if (holder === undefined) {
       throw trustFault('trust.key-unknown', { where: path, detail: `Role sealer, key ${key.keyid}.` });

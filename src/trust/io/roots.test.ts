@@ -238,7 +238,7 @@ test('the verbs: show, pin with and without a person', async (t) => {
   const before = show.output.parse(await shower.run({ home: 'inside' }, world));
   assert.deepEqual(before.root, { path: inside.rootPath, version: 1, fingerprint: inside.fingerprint });
   assert.deepEqual(
-    [before.pinned, before.custody, before.site, before.ledger.origin],
+    [before.pinned, before.custody, before.site, before.ledger?.origin],
     [false, 'one-person', 'inside', inside.ledger.origin],
   );
   const input = { root: 'outside/trust/root.1.dsse.json', home: 'inside' };

@@ -69,8 +69,12 @@ async function readChain(
     .sort((a, b) => a.version - b.version);
   for (const { name, version } of versions) {
     const kept = await readRootFile(files, `${folder}/${name}`);
-    if (passOver.some(({ bytes }) => Buffer.from(bytes).equals(kept.bytes))) continue;
     const last = chain.at(-1);
+    if (passOver.some(({ bytes }) => Buffer.from(bytes).equals(kept.bytes))) {
+      // A side that pinned its own root has one chain in both places.
+      const own = last !== undefined && extendChain(last.root, [kept.bytes]);
+      if (own === false || !own.ok) continue;
+    }
     const broken = (detail: string) => trustFault('trust.chain-broken', { where: kept.path, detail });
     if (kept.root.version !== version) throw broken(`It holds version ${kept.root.version}.`);
     if (last !== undefined) {

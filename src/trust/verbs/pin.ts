@@ -5,7 +5,7 @@ import { trustFault } from '../faults.ts';
 import { pinRoot } from '../io/roots.ts';
 import type { OpenAppender, PinInput, PinOutput } from '../operations.ts';
 import type { Root } from '../root.ts';
-import { CUSTODY } from './show.ts';
+import { showVerdict } from './verdict.ts';
 
 export function pinVerb(openAppender: OpenAppender): Implementation<PinInput, PinOutput> {
   return {
@@ -29,16 +29,7 @@ export function pinVerb(openAppender: OpenAppender): Implementation<PinInput, Pi
 
     exit: (output) => (output.verdict === 'refused' ? 1 : 0),
 
-    show(output, style) {
-      const { verdict, root, custody } = output;
-      const mark = verdict === 'refused' ? style.bad(verdict) : style.good(verdict);
-      const lines = [`${mark} ${root.path}`, `  version ${root.version}, fingerprint ${root.fingerprint}`];
-      for (const { code, where, detail } of output.reasons) {
-        lines.push(`  ${style.bold(code)}${where === '' ? '' : ` ${where}`}: ${detail}`);
-      }
-      if (custody !== 'shared') lines.push(`  ${style.warn(CUSTODY[custody])}`);
-      return lines.join('\n');
-    },
+    show: showVerdict,
   };
 }
 

@@ -1,35 +1,31 @@
-import type { Implementation } from '#kernel';
+import { resolve } from 'node:path';
+import type { Implementation, World } from '#kernel';
 import { homePath, openHome } from '#system';
 import { trustFault } from '../faults.ts';
 import { readVkey } from '../io/keys.ts';
-import { readPinned, readRoots } from '../io/roots.ts';
+import { readDraft } from '../io/drafts.ts';
+import { type KeptRoot, readPinned, readRoots } from '../io/roots.ts';
 import type { ShowInput, ShowOutput } from '../operations.ts';
+import type { Root } from '../root.ts';
+import { showSignatures, signaturesOf } from './signatures.ts';
 
 export const showVerb: Implementation<ShowInput, ShowOutput> = {
   async run(input, world) {
+    if (input.file !== undefined) return showFile(input.file, world);
     const home = await openHome(world.files, homePath(world, input.home === undefined ? {} : { home: input.home }));
-    const own = (await readRoots(world.files, home)).at(-1);
+    const roots = await readRoots(world.files, home);
+    const own = roots.at(-1);
     const pinned = await readPinned(world.files, home);
-    const kept = pinned?.chain.at(-1) ?? own;
+    const chain = pinned?.chain ?? roots;
+    const kept = chain.at(-1);
     if (kept === undefined) throw trustFault('trust.no-root', { where: home.trust });
-    const { root } = kept;
     const { name, vkey } = await readVkey(world.files, home);
     return {
-      root: { path: kept.path, version: root.version, fingerprint: root.fingerprint },
+      ...about(kept.root, world),
+      root: shownRoot(kept),
       pinned: pinned !== undefined,
-      ...(own === undefined
-        ? {}
-        : { own: { path: own.path, version: own.root.version, fingerprint: own.root.fingerprint } }),
-      custody: root.custody,
-      site: root.site,
-      expires: root.expires,
-      expired: world.clock.now() >= Date.parse(root.expires),
-      holders: root.holders.map(({ name: holder, keys, require }) => ({
-        name: holder,
-        roles: [...require.keys()],
-        keys: keys.map(({ keyid, algorithm }) => ({ keyid, algorithm })),
-      })),
-      thresholds: Object.fromEntries(root.thresholds),
+      ...(own === undefined ? {} : { own: shownRoot(own) }),
+      chain: chain.map(shownRoot),
       ledger: { origin: name, vkey },
     };
   },
@@ -38,8 +34,10 @@ export const showVerb: Implementation<ShowInput, ShowOutput> = {
 
   show(output, style) {
     const { root, own } = output;
+    const kind =
+      output.signatures !== undefined ? 'file       ' : output.pinned ? style.good('pinned root') : 'own root   ';
     const lines = [
-      `${output.pinned ? style.good('pinned root') : 'own root   '} ${root.path}`,
+      `${kind} ${root.path}`,
       `            version ${root.version} of ${output.site}, ${output.expired ? style.bad(`expired ${output.expires}`) : `holds until ${output.expires}`}`,
       `fingerprint ${style.bold(root.fingerprint)}`,
       `custody     ${output.custody === 'shared' ? 'shared' : style.warn(CUSTODY[output.custody])}`,
@@ -48,13 +46,52 @@ export const showVerb: Implementation<ShowInput, ShowOutput> = {
       lines.push(`holder      ${holder.name}: ${holder.roles.join(', ')}`);
       for (const { keyid, algorithm } of holder.keys) lines.push(style.dim(`            ${algorithm} ${keyid}`));
     }
+    const counted = Object.entries(output.thresholds).filter(([, count]) => count > 1);
+    if (counted.length > 0) lines.push(`thresholds  ${counted.map(([role, count]) => `${role} ${count}`).join(', ')}`);
+    for (const { keyid, since, reason } of output.revoked) {
+      lines.push(`revoked     ${keyid}`, style.dim(`            since ${since}: ${reason}`));
+    }
+    if (output.chain.length > 1) {
+      for (const { version, fingerprint } of output.chain) lines.push(style.dim(`version ${version}   ${fingerprint}`));
+    }
+    if (output.signatures !== undefined) lines.push(...showSignatures(output.signatures, style));
     if (output.pinned && own !== undefined) {
       lines.push(`own root    ${own.path}`, `            version ${own.version}, fingerprint ${own.fingerprint}`);
     }
-    lines.push(`ledger      ${output.ledger.vkey}`);
+    if (output.ledger !== undefined) lines.push(`ledger      ${output.ledger.vkey}`);
     return lines.join('\n');
   },
 };
+
+type About = Omit<ShowOutput, 'root' | 'pinned' | 'own' | 'chain' | 'ledger' | 'signatures'>;
+
+function about(root: Root, world: World): About {
+  return {
+    custody: root.custody,
+    site: root.site,
+    expires: root.expires,
+    expired: world.clock.now() >= Date.parse(root.expires),
+    holders: root.holders.map(({ name: holder, keys, require }) => ({
+      name: holder,
+      roles: [...require.keys()],
+      keys: keys.map(({ keyid, algorithm }) => ({ keyid, algorithm })),
+    })),
+    thresholds: Object.fromEntries(root.thresholds),
+    revoked: root.revoked.map(({ keyid, since, reason }) => ({ keyid, since, reason })),
+  };
+}
+
+function shownRoot({ path, root }: Pick<KeptRoot, 'path' | 'root'>): ShowOutput['root'] {
+  return { path, version: root.version, fingerprint: root.fingerprint };
+}
+
+/** A draft or a root file by itself: what it says, and who signed it. No home is needed where people sign. */
+async function showFile(file: string, world: World): Promise<ShowOutput> {
+  const path = resolve(world.cwd, file);
+  const draft = await readDraft(world.files, path);
+  const root = shownRoot({ path, root: draft.root });
+  return { ...about(draft.root, world), root, pinned: false, chain: [root], signatures: signaturesOf(draft) };
+}
 
 export const CUSTODY = {
   'one-person': 'one-person: one person holds every key, so no name here means that two agreed',
