@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Ecosystem } from '#ecosystems';
 import { ecosystemOf } from '#ecosystems/list';
 import { admitted, npmSample, pypiSample, type Sample } from '#ecosystems/testing';
 import { temporaryFolder } from '#system/testing';
 import { skipped, used } from '../../components.ts';
+import { installedClients } from './install.ts';
 import { type Ran, run, serve } from './serve.ts';
+
+// The pinned Node, which they need; then somebody's own clients, which are as good as ours, and ours for the gaps.
+const clients = await installedClients();
+process.env['PATH'] = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}:${clients}`;
 
 /** The version of a client in PATH, or why it is not used. `accepts`: which versions the depot is for. */
 async function clientOf(name: string, accepts: RegExp = /./): Promise<{ version: string; skip: string | false }> {
   const { code, output } = await run(name, ['--version'], '/', {});
   const version = output.trim().split('\n').at(-1) ?? '';
-  if (code !== 0) return { version, skip: skipped(name, `there is no ${name} in PATH`) };
+  if (code !== 0) return { version, skip: skipped(name, `it is not in PATH and could not be installed`) };
   return accepts.test(version)
     ? { version, skip: false }
     : { version, skip: skipped(name, `${version} is not supported`) };
