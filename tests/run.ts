@@ -7,11 +7,24 @@
 //
 // It ends with the real components that were used, those that were not and why, and a closing line of counts. With
 // CI=true a skipped test fails unless tests/skips.json lists it with a reason.
-import { spawn } from 'node:child_process';
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { toolsFolder } from '#system';
 import type { Component } from './components.ts';
 import type { Outcome } from './reporter.ts';
 
@@ -36,13 +49,37 @@ interface AllowedSkip {
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 
+/**
+ * Where the tools are. npm leaves out the native part of a tool whose `engines` exclude the machine's own Node (18); then
+ * the locked tools are installed once more, into the user's cache, by the pinned Node.
+ */
+function toolModules(): string {
+  const isWhole = (modules: string): boolean =>
+    ['@oxlint', '@oxfmt', '@oxc-parser'].every(
+      (scope) => existsSync(join(modules, scope)) && readdirSync(join(modules, scope)).length > 0,
+    );
+  if (isWhole('node_modules')) return 'node_modules';
+  const lock = createHash('sha256').update(readFileSync('package-lock.json')).digest('hex').slice(0, 16);
+  const folder = join(toolsFolder(process.env), `test-tools-${lock}`);
+  const modules = join(folder, 'node_modules');
+  if (isWhole(modules)) return modules;
+  console.log(`npm left out native tools for Node ${process.versions.node}'s sake; installing them into ${folder}`);
+  mkdirSync(folder, { recursive: true });
+  for (const file of ['package.json', 'package-lock.json', '.npmrc']) copyFileSync(file, join(folder, file));
+  const npm = realpathSync(execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim());
+  execFileSync(process.execPath, [npm, 'ci', '--no-audit', '--no-fund'], { cwd: folder, stdio: 'inherit' });
+  return modules;
+}
+
 /** A tool of the dependencies, by its package's own entry: npm 8 to 10 do not always link it. */
 function tool(name: string, bin = name): string {
-  const { bin: bins } = JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')) as {
+  modules ??= toolModules();
+  const { bin: bins } = JSON.parse(readFileSync(`${modules}/${name}/package.json`, 'utf8')) as {
     bin: string | Record<string, string>;
   };
-  return join('node_modules', name, typeof bins === 'string' ? bins : (bins[bin] ?? ''));
+  return join(modules, name, typeof bins === 'string' ? bins : (bins[bin] ?? ''));
 }
+let modules: string | undefined;
 
 const SOURCES = ['src', 'tests', 'packaging', 'bench', 'examples'].filter((folder) => existsSync(folder));
 

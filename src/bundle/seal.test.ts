@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { type Digest, digestOf, type Files, hexOf, isFault } from '#kernel';
 import { isProblem } from '#formats';
 import { parseLedgerVkey, verifyLedger } from '#ledger';
 import { openStore } from '#store';
-import { nodeFiles } from '#system';
+import { debianTools, nodeFiles } from '#system';
 import { faultyFiles, temporaryFolder } from '#system/testing';
 import { sealersOf } from '#trust';
 import { checkLines } from './check-lines.ts';
@@ -113,13 +114,16 @@ test('the lines that check a bundle without us hold for a good one and fail for 
   const key = `${outside.folder}/sealer.pem`;
   await writeFile(key, signer!.publicKeyPem);
   const { bundle: summary } = await inspect.run({ bundle }, outside.world);
+  const tools = await debianTools(['openssl', 'zstd'], { env: process.env });
+  const folders = Object.values(tools).map((tool) => dirname(tool.path));
+  const env = { ...process.env, PATH: [...folders, process.env['PATH'] ?? ''].join(':') };
   const run = async (path: string): Promise<string> => {
     const folder = `${outside.folder}/check`;
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder);
     const script = checkLines(path, key, { index: summary!.index as `sha256:${string}` }).join('\n');
     try {
-      return execFileSync('sh', ['-c', script], { cwd: folder, stdio: 'pipe' }).toString();
+      return execFileSync('sh', ['-c', script], { cwd: folder, env, stdio: 'pipe' }).toString();
     } catch {
       return 'failed';
     }

@@ -102,7 +102,7 @@ test(
     "$0" init . --home disk/home >&2 || exit 98
     "$0" capture --home disk/home --json; echo "code $?"
     test ! -e sallyport.lock || exit 97
-    mount -o remount,size=80m disk || exit 96
+    mount -t tmpfs -o remount,size=80m tmpfs disk || exit 96
     "$0" capture --home disk/home --json; echo "code $?"
   `;
     const { code, stdout, stderr } = await ended(start('unshare', '-rm', 'sh', '-c', script, SALLYPORT));

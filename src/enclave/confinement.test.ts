@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emptyScript, initScript, quote, readMounts, readOnlyScript } from './confinement.ts';
-import { machinesOf, ruleset, tuplesOf } from './network.ts';
+import { machinesOf, protocolName, ruleset, tuplesOf } from './network.ts';
 
 test('mounts with spaces in their names are read', () => {
   const line = '36 35 98:0 /mnt1 /mnt\\0402 rw,nosuid,noatime master:1 - ext3 /dev/root rw,errors=continue';
@@ -44,4 +44,16 @@ test('elements of a set are read with and without counters', () => {
   const elem = [{ concat: tuple }, { elem: { val: { concat: tuple }, counter: { packets: 1, bytes: 60 } } }];
   assert.deepEqual(tuplesOf(JSON.stringify({ nftables: [{ metainfo: {} }, { set: { elem } }] })), [tuple, tuple]);
   assert.deepEqual(tuplesOf('{"nftables":[{"set":{}}]}'), []);
+});
+
+test('a protocol has its name also where the machine has no list of them', () => {
+  assert.deepEqual([6, '6', 17, 132, 'tcp', 'udp', 99].map(protocolName), [
+    'tcp',
+    'tcp',
+    'udp',
+    'sctp',
+    'tcp',
+    'udp',
+    '99',
+  ]);
 });

@@ -162,6 +162,13 @@ export function hostsFile(machines: readonly Machine[]): string {
 /** One attempt in the words of a set of the ruleset: the parts of an element, in order. */
 export type Tuple = readonly (string | number)[];
 
+/** Of the protocols that a set can hold: nft writes the number where the machine has no /etc/protocols. */
+const PROTOCOLS: Readonly<Record<string, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'ipv6-icmp', 132: 'sctp' };
+
+export function protocolName(value: string | number): string {
+  return PROTOCOLS[String(value)] ?? String(value);
+}
+
 /** The elements of a set, from `nft -j list set`. */
 export function tuplesOf(json: string): Tuple[] {
   const document = JSON.parse(json) as { nftables?: { set?: { elem?: unknown[] } }[] };

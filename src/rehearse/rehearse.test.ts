@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#kernel';
@@ -71,15 +71,12 @@ describe('a rehearsal', { skip }, () => {
     assert.deepEqual([call?.port, call?.protocol, call?.deliberate], [443, 'tcp', true]);
     assert.deepEqual(JSON.parse(await readFile(report.report, 'utf8')), report);
 
-    const openssl = await findProgram('openssl', process.env);
-    const zstd = await findProgram('zstd', process.env);
-    if (openssl === undefined || zstd === undefined) t.diagnostic('openssl or zstd is not here: lines not run');
-    else {
-      const empty = await temporaryFolder(t);
-      const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
-      const checked = await runProcess('/bin/sh', ['-c', report.check.join('\n')], { cwd: empty, env });
-      assert.match(checked.stdout, /checked\n$/);
-    }
+    const tools = await debianTools(['openssl', 'zstd'], { env: process.env });
+    const empty = await temporaryFolder(t);
+    const folders = Object.values(tools).map((tool) => dirname(tool.path));
+    const env = { PATH: [...folders, process.env['PATH'] ?? '/usr/bin:/bin'].join(':') };
+    const checked = await runProcess('/bin/sh', ['-c', report.check.join('\n')], { cwd: empty, env });
+    assert.match(checked.stdout, /checked\n$/);
 
     // Again, with a service that never answers: nothing is carried twice, and it is not proved.
     const broken = {

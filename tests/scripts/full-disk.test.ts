@@ -21,7 +21,7 @@ async function story(folder: string, script: string): Promise<string> {
   const lines = `set -u
 s() { "${launcher}" "$@"; }
 small() { mount -t tmpfs -o size=6m none "$1"; }
-large() { mount -o remount,size=200m "$1"; }
+large() { mount -t tmpfs -o remount,size=200m tmpfs "$1"; }
 must() { want=$1; shift; s "$@" > said 2> err; got=$?; [ "$got" = "$want" ] || { echo "$*: $got, not $want"; cat said err; exit 1; }; }
 ${script}`;
   const words = ['--user', '--map-root-user', '--mount', 'sh', '-c', lines];

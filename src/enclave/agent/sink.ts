@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import type { Attempt } from '../attempt.ts';
 import { NameBook, readQuestion, TYPE, typeName, writeAnswer } from '../dns.ts';
 import { isQuicInitial, readFirstBytes } from '../first-bytes.ts';
-import { type Machine, ROUTER, SINK, type Tuple } from '../network.ts';
+import { type Machine, protocolName, ROUTER, SINK, type Tuple } from '../network.ts';
 
 export interface SinkOptions {
   readonly machines: readonly Machine[];
@@ -101,7 +101,9 @@ export async function openSink(options: SinkOptions): Promise<{ flush(): Promise
   let again: Promise<void> | undefined;
   const readSeen = async (): Promise<void> => {
     const lists = await Promise.all((options.ipv6 ? ['seen4', 'seen6'] : ['seen4']).map((set) => options.list(set)));
-    seen = lists.flat();
+    seen = lists
+      .flat()
+      .map(([from, port, to, protocol = '', meant]) => [from, port, to, protocolName(protocol), meant]) as Tuple[];
     ports = new Map(
       seen.map(([from, port, to, protocol, meant]) => [`${from}|${port}|${to}|${protocol}`, Number(meant)]),
     );
@@ -205,14 +207,14 @@ export async function openSink(options: SinkOptions): Promise<{ flush(): Promise
             to: nameOf(String(to)),
             address: String(to),
             port: Number(port),
-            protocol: String(protocol),
+            protocol: protocolName(protocol ?? ''),
           } as const;
           tell(attempt, `edge ${from} ${to} ${protocol} ${port}`);
         }
         for (const [from, to, protocol] of await options.list(`other${family}`)) {
           if (!machineAt.has(String(from))) continue;
           const target = machineAt.get(String(to));
-          const attempt = call(nameOf(String(from)), String(to), undefined, String(protocol));
+          const attempt = call(nameOf(String(from)), String(to), undefined, protocolName(protocol ?? ''));
           tell(
             target === undefined ? attempt : { ...attempt, kind: 'edge', to: target },
             `other ${from} ${to} ${protocol}`,

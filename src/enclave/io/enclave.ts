@@ -250,7 +250,10 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         command,
         args,
         cwd: inside.cwd,
-        env: inside.root === undefined ? { HOME: temporary, TMPDIR: temporary, ...inside.env } : inside.env,
+        env:
+          inside.root === undefined
+            ? { HOME: temporary, TMPDIR: temporary, ...runtimeEnvironment(options.env), ...inside.env }
+            : inside.env,
         hide: inside.hide ?? [],
         ...(inside.root === undefined ? {} : { root: inside.root }),
         timeout: inside.timeout ?? 0,

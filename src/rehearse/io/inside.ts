@@ -12,7 +12,7 @@ import {
 } from '#enclave';
 import { type ArtifactRow, describeIdentity, digestOf, printable, type World } from '#kernel';
 import type { Service } from '#project';
-import { lastWords, runtimeEnvironment } from '#system';
+import { lastWords } from '#system';
 import type { Report, ReportedAttempt } from '../report.ts';
 import { StepFailure, type Story } from '../story.ts';
 import type { Crossed } from './crossing.ts';
@@ -566,7 +566,7 @@ class Inside {
   }
 
   #environment(also: Readonly<Record<string, string>>): Record<string, string> {
-    return { PATH: this.#path, LANG: 'C.UTF-8', CI: 'true', ...runtimeEnvironment(this.#world.env), ...also };
+    return { PATH: this.#path, LANG: 'C.UTF-8', CI: 'true', ...also };
   }
 }
 
