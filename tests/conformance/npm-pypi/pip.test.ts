@@ -1,24 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { ecosystemOf } from '#ecosystems/list';
 import { admitted, linuxAmd64, linuxArm64, type Sample, pypiIndex, PYPI_INDEX, wheel } from '#ecosystems/testing';
 import type { Target } from '#kernel';
+import { pipProgram } from '#system';
 import { temporaryFolder } from '#system/testing';
 import { skipped, used } from '../../components.ts';
 import { run, serve } from './serve.ts';
 
 const pypi = ecosystemOf('pypi');
 assert.ok(pypi);
-const python = await run(
-  'python3',
-  ['-c', 'import ensurepip, venv, sys; print("%d.%d" % sys.version_info[:2])'],
-  '/',
-  {},
-);
-const skip = python.code === 0 ? false : skipped('pip', 'there is no python3 with venv and ensurepip in PATH');
+const python = await run('python3', ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'], '/', {});
+/** The machine's pip, or Debian's unpacked; what it installs goes into a folder of each test. */
+const pip = python.code === 0 ? await pipProgram({ env: process.env }).catch(() => undefined) : undefined;
+const skip = pip === undefined ? skipped('pip', 'there is no pip, and it cannot be unpacked') : false;
 const version = python.output.trim();
 const here: Target = {
   ...(process.arch === 'arm64' ? linuxArm64 : linuxAmd64),
@@ -51,15 +48,6 @@ function sample(): Sample & { lock: string } {
   };
 }
 
-const home = await mkdtemp(join(tmpdir(), 'sallyport-pip-'));
-after(() => rm(home, { recursive: true, force: true }));
-const python3 = join(home, 'venv/bin/python');
-/** One clean environment for all tests, each of which installs into a folder of its own: making one takes seconds. */
-if (skip === false) {
-  const made = await run('python3', ['-m', 'venv', 'venv'], home, {});
-  assert.equal(made.code, 0, made.output);
-}
-
 async function project(t: TestContext, given: Sample & { lock: string }) {
   assert.ok(pypi);
   const { catalog, closure } = await admitted(pypi, given);
@@ -71,7 +59,7 @@ async function project(t: TestContext, given: Sample & { lock: string }) {
   assert.ok(client);
   const environment = { ...client.environment(served.base), PIP_CACHE_DIR: join(folder, 'cache'), PIP_RETRIES: '0' };
   const install = (args: readonly string[]) =>
-    run(python3, ['-m', 'pip', 'install', '--target', 'installed', ...args], folder, environment);
+    run(pip?.command ?? '', [...(pip?.args ?? []), 'install', '--target', 'installed', ...args], folder, environment);
   return { folder, served, install, closure };
 }
 
@@ -82,7 +70,7 @@ test('pip installs an unmodified hash-locked file', { skip }, async (t) => {
   const ran = await install(['--require-hashes', '-r', 'requirements.txt']);
   assert.equal(ran.code, 0, `${ran.output}\n${served.log.join('\n')}`);
   const shown = await run(
-    python3,
+    'python3',
     ['-c', 'import demo_pure, demo_native; print(demo_pure.VERSION, demo_native.VERSION)'],
     folder,
     { PYTHONPATH: join(folder, 'installed') },
@@ -90,7 +78,11 @@ test('pip installs an unmodified hash-locked file', { skip }, async (t) => {
   assert.equal(shown.output.trim(), 'demo-pure 1.4.0 demo-native 2.0');
   assert.equal(await readFile(join(folder, 'requirements.txt'), 'utf8'), given.lock);
   assert.ok(served.log.some((line) => line.startsWith('GET /pypi/files/')));
-  used('pip', /pip ([\d.]+)/.exec((await run(python3, ['-m', 'pip', '--version'], folder, {})).output)?.[1] ?? '');
+  used(
+    'pip',
+    /pip ([\d.]+)/.exec((await run(pip?.command ?? '', [...(pip?.args ?? []), '--version'], folder, {})).output)?.[1] ??
+      '',
+  );
 });
 
 test('pip resolves by name through pages and metadata', { skip }, async (t) => {

@@ -25,6 +25,8 @@ import {
 
 // Debian's docker-registry as upstream, into which skopeo pushed; skopeo again as the client inside.
 
+/** skopeo that is unpacked, not installed, has no policy file; digests are what is checked here. */
+const POLICY = '--insecure-policy';
 let tools: Readonly<Record<'skopeo' | 'docker-registry', Tool>> | undefined;
 let reason = '';
 let folder: string;
@@ -137,6 +139,7 @@ test('an image from a real registry is served to a real client byte for byte, wi
   const registry = await startRegistry(tools['docker-registry'].path);
   const push = async (from: string, to: string): Promise<void> => {
     await run(skopeo, [
+      POLICY,
       'copy',
       '--all',
       '--dest-tls-verify=false',
@@ -165,26 +168,31 @@ test('an image from a real registry is served to a real client byte for byte, wi
   const at = new URL(depot.base).host;
   const image = `docker://${at}/${registry.replace(':', '_')}/team/app:1.0`;
 
-  const inspected = JSON.parse(await run(skopeo, ['inspect', '--tls-verify=false', image])) as Record<string, unknown>;
+  const inspected = JSON.parse(await run(skopeo, [POLICY, 'inspect', '--tls-verify=false', image])) as Record<
+    string,
+    unknown
+  >;
   assert.equal(inspected['Digest'], made.index.digest);
   assert.equal(inspected['Architecture'], 'amd64');
-  const raw = await run(skopeo, ['inspect', '--raw', '--tls-verify=false', image]);
+  const raw = await run(skopeo, [POLICY, 'inspect', '--raw', '--tls-verify=false', image]);
   const bytes = await readFile(join(folder, 'layout/blobs', made.index.digest.replace(':', '/')), 'utf8');
   assert.equal(raw, bytes);
 
-  await run(skopeo, ['copy', '--src-tls-verify=false', image, `oci:${join(folder, 'out')}:1.0`]);
+  await run(skopeo, [POLICY, 'copy', '--src-tls-verify=false', image, `oci:${join(folder, 'out')}:1.0`]);
   const out = JSON.parse(await readFile(join(folder, 'out/index.json'), 'utf8')) as { manifests: Descriptor[] };
   assert.equal(out.manifests[0]?.digest, made.amd64.digest);
-  const tags = JSON.parse(await run(skopeo, ['list-tags', '--tls-verify=false', image.replace(':1.0', '')])) as {
+  const tags = JSON.parse(
+    await run(skopeo, [POLICY, 'list-tags', '--tls-verify=false', image.replace(':1.0', '')]),
+  ) as {
     Tags: string[];
   };
   assert.deepEqual(tags.Tags, ['1.0', hex]);
 
   // The other platform is absent on purpose, and the client is told so.
   const arm = ['copy', '--src-tls-verify=false', '--override-arch', 'arm64', image, `oci:${join(folder, 'arm')}:1.0`];
-  await assert.rejects(run(skopeo, arm), /not for linux\/arm64\/v8/);
+  await assert.rejects(run(skopeo, [POLICY, ...arm]), /not for linux\/arm64\/v8/);
   await assert.rejects(
-    run(skopeo, ['inspect', '--tls-verify=false', image.replace('1.0', '9.9')]),
+    run(skopeo, [POLICY, 'inspect', '--tls-verify=false', image.replace('1.0', '9.9')]),
     /No admitted bundle brought/,
   );
 
@@ -200,6 +208,7 @@ test('an image from a real registry is served to a real client byte for byte, wi
 
   await assert.rejects(
     run(skopeo, [
+      POLICY,
       'copy',
       '--dest-tls-verify=false',
       `oci:${join(folder, 'layout')}:2.0`,
@@ -220,7 +229,14 @@ test("an index that holds all platforms is copied whole by the client's --all", 
   const depot = await serveHome(home.path);
   stop.push(() => depot.close());
   const image = `docker://${new URL(depot.base).host}/registry.example.test/whole:1.0`;
-  await run(tools.skopeo.path, ['copy', '--all', '--src-tls-verify=false', image, `oci:${join(folder, 'all')}:1.0`]);
+  await run(tools.skopeo.path, [
+    POLICY,
+    'copy',
+    '--all',
+    '--src-tls-verify=false',
+    image,
+    `oci:${join(folder, 'all')}:1.0`,
+  ]);
   const out = JSON.parse(await readFile(join(folder, 'all/index.json'), 'utf8')) as { manifests: Descriptor[] };
   assert.equal(out.manifests[0]?.digest, made.index.digest);
 
@@ -228,10 +244,10 @@ test("an index that holds all platforms is copied whole by the client's --all", 
   const config = (await clientText('podman', depot.base)).replaceAll('REGISTRY', 'registry.example.test');
   await writeFile(join(folder, 'registries.conf'), config);
   const plain = ['--registries-conf', join(folder, 'registries.conf'), 'inspect', '--raw'];
-  const raw = await run(tools.skopeo.path, [...plain, 'docker://registry.example.test/whole:1.0']);
+  const raw = await run(tools.skopeo.path, [POLICY, ...plain, 'docker://registry.example.test/whole:1.0']);
   assert.equal(raw, await readFile(join(folder, 'layout/blobs', made.index.digest.replace(':', '/')), 'utf8'));
   await assert.rejects(
-    run(tools.skopeo.path, [...plain, 'docker://registry.example.test/none:1.0']),
+    run(tools.skopeo.path, [POLICY, ...plain, 'docker://registry.example.test/none:1.0']),
     (error: Error) => {
       assert.match(error.message, /No admitted bundle brought/);
       assert.doesNotMatch(error.message, /lookup|dial/);
@@ -391,7 +407,7 @@ test('over the gap by the commands: a registry with a password outside, skopeo i
   const depot = await serveProcess(join(project, 'inside'));
   stop.push(() => depot.stop());
   const image = `docker://${new URL(depot.base).host}/${host.replace(':', '_')}/team/app:1.0`;
-  await run(tools.skopeo.path, ['copy', '--src-tls-verify=false', image, `oci:${join(folder, 'crossed')}:1.0`]);
+  await run(tools.skopeo.path, [POLICY, 'copy', '--src-tls-verify=false', image, `oci:${join(folder, 'crossed')}:1.0`]);
   const out = JSON.parse(await readFile(join(folder, 'crossed/index.json'), 'utf8')) as { manifests: Descriptor[] };
   assert.equal(out.manifests[0]?.digest, amd64.digest);
 });

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { digestOf } from '#kernel';
+import { pipProgram } from '#system';
 import { temporaryFolder } from '#system/testing';
 import { skipped, used } from '../../components.ts';
 
@@ -32,9 +33,14 @@ test('the example is as large as a real system: at least 100 npm packages and 10
 
 test("the example's image is the same bytes each time, and every blob is what its name says", async (t) => {
   const folder = await temporaryFolder(t);
+  // As capture does it: pip of the machine, or Debian's, unpacked.
+  const pip = await pipProgram({ env: process.env }).catch(() => undefined);
+  const PATH = `${pip?.source === 'cache' ? `${dirname(pip.command)}:` : ''}${process.env['PATH'] ?? ''}`;
   const build = async (name: string): Promise<Record<string, string>> => {
     const layout = join(folder, name);
-    await run('python3', [join(example, 'image', 'build.py'), '--arch', 'amd64', layout]);
+    await run('python3', [join(example, 'image', 'build.py'), '--arch', 'amd64', layout], {
+      env: { ...process.env, PATH },
+    });
     const blobs = await readdir(join(layout, 'blobs', 'sha256'));
     const found: Record<string, string> = {};
     for (const blob of blobs) {
