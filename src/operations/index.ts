@@ -4,6 +4,7 @@ import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
 import { ledgerOperations } from '#ledger/operations';
+import { policyDiff, policyMap } from '#policy/operations';
 import { doctor, rehearse } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
@@ -29,6 +30,8 @@ export const operations: readonly AnyOperation[] = [
   rehearse,
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
   ...ledgerOperations,
+  policyMap,
+  policyDiff,
   doctor,
   explain,
 ];

@@ -6,6 +6,7 @@ import { depotCatalogue } from '#depot';
 import { filesCatalogue, npmCatalogue, ociCatalogue, pypiCatalogue } from '#ecosystems/list';
 import { enclaveCatalogue } from '#enclave';
 import { ledgerCatalogue } from '#ledger';
+import { policyCatalogue } from '#policy';
 import { projectCatalogue } from '#project';
 import { rehearseCatalogue } from '#rehearse';
 import { storeCatalogue } from '#store';
@@ -29,6 +30,7 @@ export const catalogues: readonly Catalogue[] = [
   depotCatalogue,
   enclaveCatalogue,
   rehearseCatalogue,
+  policyCatalogue,
   filesCatalogue,
   npmCatalogue,
   ociCatalogue,

@@ -1,0 +1,64 @@
+import { type Connectivity, connectivity } from './connections.ts';
+import type { Profile } from './engine.ts';
+import { selects, NO } from './selector.ts';
+import type { Finding, Findings } from './findings.ts';
+import { type Cluster, NAMESPACE_NAME_LABEL, peerName } from './model.ts';
+import { type ManifestFile, readCluster } from './read-cluster.ts';
+
+/** What manifests say, or why it cannot be told. */
+export interface Analysis {
+  /** Undefined: there are errors among the findings, and a map without what they concern would be wrong. */
+  readonly connectivity: Connectivity | undefined;
+  readonly findings: readonly Finding[];
+  readonly counts: { readonly workloads: number; readonly policies: number; readonly namespaces: number };
+  readonly ignored: readonly { readonly kind: string; readonly count: number }[];
+}
+
+export function analyse(files: readonly ManifestFile[], profile: Profile): Analysis {
+  const { cluster, findings, ignored } = readCluster(files);
+  if (profile === 'specification') remark(cluster, findings);
+  const readable = findings.errors.length === 0;
+  const found = readable ? connectivity(cluster, profile) : undefined;
+  if (found !== undefined && profile === 'np-guard') {
+    for (const pod of found.mixed) {
+      findings.error('policy.owner-mixed', pod.place, `The pods of ${peerName(pod)} may do different things.`);
+    }
+  }
+  const used = new Set(cluster.pods.map(({ namespace }) => namespace));
+  return {
+    connectivity: findings.errors.length === 0 ? found : undefined,
+    findings: findings.list,
+    counts: {
+      workloads: new Set(cluster.pods.map(peerName)).size,
+      policies: cluster.policies.length,
+      namespaces: used.size,
+    },
+    ignored: [...ignored].map(([kind, count]) => ({ kind, count })),
+  };
+}
+
+/** What does not make the answer wrong, and should be known with it. */
+function remark(cluster: Cluster, findings: Findings): void {
+  const missing = new Map<string, (typeof cluster.pods)[number]>();
+  for (const pod of cluster.pods) {
+    if (!cluster.namespaces.has(pod.namespace) && !missing.has(pod.namespace)) missing.set(pod.namespace, pod);
+  }
+  const asks = cluster.policies.some(({ subject, ingress = [], egress = [] }) =>
+    [subject, ...[...ingress, ...egress].flatMap(({ peers }) => (peers === 'all' ? [] : peers))].some(
+      (peer) =>
+        peer.is === 'pods' &&
+        typeof peer.namespaces !== 'string' &&
+        peer.namespaces.requirements.some(({ label }) => label !== NAMESPACE_NAME_LABEL),
+    ),
+  );
+  if (asks) {
+    for (const [name, pod] of missing) {
+      findings.warning('policy.namespace-unknown', pod.place, `The labels of namespace '${name}' are not known.`);
+    }
+  }
+  for (const { kind, namespace, name, subject, place } of cluster.policies) {
+    if (typeof subject.namespaces !== 'string') continue;
+    const some = cluster.pods.some((pod) => pod.namespace === namespace && selects(subject.pods, pod.labels) !== NO);
+    if (!some) findings.warning('policy.selects-nothing', place, `${kind} '${namespace}/${name}' selects none.`);
+  }
+}

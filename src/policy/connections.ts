@@ -1,0 +1,219 @@
+import { type AddressRange, rangeText } from './addresses.ts';
+import { ALL_PORTS, intersect, NO_PORTS, portText, unite } from './port-set.ts';
+import { type Answer, both, Engine, type PodClass, type Profile, type Reach, WHY } from './engine.ts';
+import { CONTROLLER, entrancesOf } from './entrances.ts';
+import { type Cluster, peerName, type Pod } from './model.ts';
+
+/** One row of a map. */
+export interface Connection {
+  /** `namespace/name[Kind]`, a range of addresses, or `{ingress-controller}`. */
+  readonly from: string;
+  readonly to: string;
+  /** All that may be open. */
+  readonly ports: string;
+  /** Where it depends on what no manifest says: what is certainly open, and what decides the rest. */
+  readonly certain?: string;
+  readonly depends?: readonly string[];
+}
+
+/** A map before it is written down; ranges of addresses stay numbers. */
+export interface Connectivity {
+  readonly peers: readonly string[];
+  /** By the position of source and destination among the peers. */
+  readonly pairs: readonly { readonly from: number; readonly to: number; readonly answer: Answer }[];
+  readonly outside: readonly OutsideRow[];
+  readonly entrances: readonly { readonly to: number; readonly answer: Answer }[];
+  /** Peers whose pods differ in what they may do; empty where each has one kind of pods. */
+  readonly mixed: readonly Pod[];
+}
+
+export interface OutsideRow {
+  readonly peer: number;
+  readonly direction: 'ingress' | 'egress';
+  readonly range: AddressRange;
+  readonly answer: Answer;
+}
+
+interface Member {
+  readonly peer: number;
+  /** Whether the peer has pods of other classes too. */
+  readonly mixed: boolean;
+}
+
+/** Who can talk to whom. The work grows with classes of pods and with the rows that there are, not with pairs of pods. */
+export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
+  const engine = new Engine(cluster, profile);
+  const { classes } = engine;
+  const peers = new Map<string, number>();
+  const classesOf: Set<number>[] = [];
+  for (const pod of cluster.pods) {
+    const name = peerName(pod);
+    let peer = peers.get(name);
+    if (peer === undefined) peers.set(name, (peer = peers.size));
+    (classesOf[peer] ??= new Set()).add(engine.classOf(pod).id);
+  }
+  const members: Member[][] = classes.map(() => []);
+  classesOf.forEach((own, peer) => {
+    for (const id of own) members[id]!.push({ peer, mixed: own.size > 1 });
+  });
+  const egress = classes.map((one) => engine.reach(one, 'egress'));
+  const ingress = classes.map((one) => engine.reach(one, 'ingress'));
+
+  const pairs: { from: number; to: number; answer: Answer }[] = [];
+  const several = new Map<number, Answer[]>();
+  const add = (from: PodClass, to: PodClass): void => {
+    const answer = both(look(egress[from.id]!, to), entering(ingress[to.id]!, from));
+    if (
+      answer.possible.empty &&
+      !members[from.id]!.some(({ mixed }) => mixed) &&
+      !members[to.id]!.some(({ mixed }) => mixed)
+    )
+      return;
+    for (const source of members[from.id]!) {
+      for (const target of members[to.id]!) {
+        if (source.peer === target.peer) continue;
+        if (source.mixed || target.mixed) {
+          const key = source.peer * peers.size + target.peer;
+          const list = several.get(key);
+          if (list === undefined) several.set(key, [answer]);
+          else list.push(answer);
+        } else pairs.push({ from: source.peer, to: target.peer, answer });
+      }
+    }
+  };
+
+  // ALG-5: where neither side is open to all, only pairs that a rule names are there.
+  const openTargets = classes.filter(({ id }) => ingress[id]!.othersAllowed);
+  const namedBy = new Map<number, PodClass[]>();
+  for (const target of classes) {
+    if (ingress[target.id]!.othersAllowed) continue;
+    for (const id of ingress[target.id]!.named.keys()) {
+      const list = namedBy.get(id);
+      if (list === undefined) namedBy.set(id, [target]);
+      else list.push(target);
+    }
+  }
+  const someMixed = classesOf.some((own) => own.size > 1);
+  for (const source of classes) {
+    const reach = egress[source.id]!;
+    if (someMixed || source.hostNetwork) for (const target of classes) add(source, target);
+    else if (reach.othersAllowed) {
+      for (const target of openTargets) add(source, target);
+      for (const target of namedBy.get(source.id) ?? []) add(source, target);
+    } else for (const id of reach.named.keys()) add(source, classes[id]!);
+  }
+
+  const mixed = new Set<number>();
+  for (const [key, answers] of several) {
+    const answer = together(answers);
+    const [from, to] = [Math.floor(key / peers.size), key % peers.size];
+    if ((answer.why & WHY.podsDiffer) !== 0) {
+      for (const peer of [from, to]) if (classesOf[peer]!.size > 1) mixed.add(peer);
+    }
+    if (!answer.possible.empty) pairs.push({ from, to, answer });
+  }
+
+  const outside: OutsideRow[] = [];
+  classesOf.forEach((own, peer) => {
+    for (const direction of ['ingress', 'egress'] as const) {
+      const reaches = [...own].map((id) => (direction === 'ingress' ? ingress : egress)[id]!);
+      for (const row of outsideRows(reaches)) {
+        if ((row.answer.why & WHY.podsDiffer) !== 0) mixed.add(peer);
+        if (!row.answer.possible.empty) outside.push({ peer, direction, ...row });
+      }
+    }
+  });
+
+  const entrances: { to: number; answer: Answer }[] = [];
+  const entering2 = new Map<number, Answer[]>();
+  for (const [pod, answer] of entrancesOf(cluster, engine)) {
+    const peer = peers.get(peerName(pod))!;
+    entering2.set(peer, [...(entering2.get(peer) ?? []), answer]);
+  }
+  for (const [to, answers] of entering2) {
+    const answer = together(answers);
+    if (!answer.possible.empty) entrances.push({ to, answer });
+  }
+  const first = new Map(cluster.pods.map((pod) => [peers.get(peerName(pod))!, pod]));
+  return { peers: [...peers.keys()], pairs, outside, entrances, mixed: [...mixed].map((peer) => first.get(peer)!) };
+}
+
+function look(reach: Reach, peer: PodClass): Answer {
+  return reach.named.get(peer.id) ?? reach.others(peer);
+}
+
+/** NP-15: what comes from a pod's own node is always let in, and a pod in its node's network may be on that one. */
+function entering(reach: Reach, peer: PodClass): Answer {
+  const answer = look(reach, peer);
+  if (!peer.hostNetwork) return answer;
+  return { possible: ALL_PORTS, certain: answer.certain, why: answer.why | WHY.hostNetwork };
+}
+
+/** What is open for one of several pods, and what is open for all. */
+function together(answers: readonly Answer[]): Answer {
+  const [head, ...rest] = answers;
+  if (head === undefined || rest.length === 0) return head ?? { possible: NO_PORTS, certain: NO_PORTS, why: 0 };
+  let { possible, certain, why } = head;
+  for (const answer of rest) {
+    if (answer.possible !== head.possible || answer.certain !== head.certain) why |= WHY.podsDiffer;
+    possible = unite(possible, answer.possible);
+    certain = intersect(certain, answer.certain);
+    why |= answer.why;
+  }
+  return { possible, certain, why: possible === certain ? 0 : why };
+}
+
+function outsideRows(reaches: readonly Reach[]): { range: AddressRange; answer: Answer }[] {
+  if (reaches.length === 1) {
+    return reaches[0]!.addresses.map(({ family, from, to, answer }) => ({ range: { family, from, to }, answer }));
+  }
+  const rows: { range: AddressRange; answer: Answer }[] = [];
+  for (const family of [4, 6] as const) {
+    const starts = [
+      ...new Set(
+        reaches.flatMap(({ addresses }) => addresses.filter((one) => one.family === family).map(({ from }) => from)),
+      ),
+    ].sort((a, b) => (a < b ? -1 : 1));
+    const end = reaches[0]!.addresses.findLast((one) => one.family === family)!.to;
+    starts.forEach((from, i) => {
+      const to = (starts[i + 1] ?? end + 1n) - 1n;
+      const answers = reaches.map(
+        ({ addresses }) => addresses.find((one) => one.family === family && one.from <= from && one.to >= from)!.answer,
+      );
+      rows.push({ range: { family, from, to }, answer: together(answers) });
+    });
+  }
+  return rows;
+}
+
+const REASONS: readonly (readonly [number, string])[] = [
+  [WHY.blockAndPod, 'NP-11: whether a block of addresses covers pods depends on the CNI'],
+  [WHY.addressUnknown, "NP-11: the pod's address is in no manifest"],
+  [WHY.hostNetwork, "NP-16: a pod in its node's network is outside policies on most CNIs, and its own node is let in"],
+  [WHY.baseline, 'NP-25: whether a NetworkPolicy for the other direction switches the Baseline off depends on the CNI'],
+  [WHY.namespaceUnknown, "NP-05: the namespace's labels are in no manifest"],
+  [WHY.elusivePeer, 'which addresses nodes or domain names have is in no manifest'],
+  [WHY.podsDiffer, 'pods of one owner differ in their labels, ports or addresses'],
+];
+
+function rowOf(from: string, to: string, { possible, certain, why }: Answer): Connection {
+  const row = { from, to, ports: portText(possible) };
+  if (possible === certain) return row;
+  return {
+    ...row,
+    certain: portText(certain),
+    depends: REASONS.filter(([bit]) => (why & bit) !== 0).map(([, text]) => text),
+  };
+}
+
+/** The rows of CONTRACTS, "Policy": pods in the order of the manifests, then addresses, then entrances. */
+export function connectionsOf({ peers, pairs, outside, entrances }: Connectivity): Connection[] {
+  const rows: Connection[] = [];
+  for (const { from, to, answer } of pairs) rows.push(rowOf(peers[from]!, peers[to]!, answer));
+  for (const { peer, direction, range, answer } of outside) {
+    const [here, there] = [peers[peer]!, rangeText(range)];
+    rows.push(direction === 'egress' ? rowOf(here, there, answer) : rowOf(there, here, answer));
+  }
+  for (const { to, answer } of entrances) rows.push(rowOf(CONTROLLER, peers[to]!, answer));
+  return rows;
+}

@@ -1,0 +1,98 @@
+import { type AddressRange, rangeText } from './addresses.ts';
+import type { Connection, Connectivity, OutsideRow } from './connections.ts';
+import { CONTROLLER } from './entrances.ts';
+import { type PortSet, NO_PORTS, portText } from './port-set.ts';
+
+export interface ConnectivityDifference {
+  readonly added: readonly Connection[];
+  readonly removed: readonly Connection[];
+  readonly changed: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly before: string;
+    readonly after: string;
+  }[];
+}
+
+/** What `after` opens, closes and changes against `before`; ranges of addresses are cut where the answers differ. */
+export function difference(before: Connectivity, after: Connectivity): ConnectivityDifference {
+  const added: Connection[] = [];
+  const removed: Connection[] = [];
+  const changed: { from: string; to: string; before: string; after: string }[] = [];
+  const compare = (from: string, to: string, old: PortSet, now: PortSet): void => {
+    if (old === now) return;
+    if (old.empty) added.push({ from, to, ports: portText(now) });
+    else if (now.empty) removed.push({ from, to, ports: portText(old) });
+    else changed.push({ from, to, before: portText(old), after: portText(now) });
+  };
+
+  const [old, now] = [pairsOf(before), pairsOf(after)];
+  for (const [key, { from, to, ports }] of old) compare(from, to, ports, now.get(key)?.ports ?? NO_PORTS);
+  for (const [key, { from, to, ports }] of now) if (!old.has(key)) compare(from, to, NO_PORTS, ports);
+
+  const [oldOutside, nowOutside] = [outsideOf(before), outsideOf(after)];
+  for (const key of new Set([...oldOutside.keys(), ...nowOutside.keys()])) {
+    const [oldRows, nowRows] = [oldOutside.get(key)?.rows ?? [], nowOutside.get(key)?.rows ?? []];
+    const { peer, direction } = (oldOutside.get(key) ?? nowOutside.get(key))!;
+    for (const { range, before: was, after: is } of pieces(oldRows, nowRows)) {
+      const text = rangeText(range);
+      if (direction === 'egress') compare(peer, text, was, is);
+      else compare(text, peer, was, is);
+    }
+  }
+  return { added, removed, changed };
+}
+
+function pairsOf({ peers, pairs, entrances }: Connectivity): Map<string, { from: string; to: string; ports: PortSet }> {
+  const rows = new Map<string, { from: string; to: string; ports: PortSet }>();
+  const add = (from: string, to: string, ports: PortSet): void => void rows.set(`${from}\n${to}`, { from, to, ports });
+  for (const { from, to, answer } of pairs) add(peers[from]!, peers[to]!, answer.possible);
+  for (const { to, answer } of entrances) add(CONTROLLER, peers[to]!, answer.possible);
+  return rows;
+}
+
+interface Outside {
+  readonly peer: string;
+  readonly direction: OutsideRow['direction'];
+  readonly rows: OutsideRow[];
+}
+
+function outsideOf({ peers, outside }: Connectivity): Map<string, Outside> {
+  const found = new Map<string, Outside>();
+  for (const row of outside) {
+    const peer = peers[row.peer]!;
+    const key = `${row.direction} ${peer}`;
+    const entry = found.get(key) ?? { peer, direction: row.direction, rows: [] };
+    entry.rows.push(row);
+    found.set(key, entry);
+  }
+  return found;
+}
+
+function pieces(
+  before: readonly OutsideRow[],
+  after: readonly OutsideRow[],
+): { range: AddressRange; before: PortSet; after: PortSet }[] {
+  const out: { range: AddressRange; before: PortSet; after: PortSet }[] = [];
+  for (const family of [4, 6] as const) {
+    const own = [...before, ...after].filter(({ range }) => range.family === family);
+    const starts = [...new Set(own.flatMap(({ range }) => [range.from, range.to + 1n]))].sort((a, b) =>
+      a < b ? -1 : 1,
+    );
+    starts.slice(0, -1).forEach((from, i) => {
+      const at = (rows: readonly OutsideRow[]): PortSet =>
+        rows.find(({ range }) => range.family === family && range.from <= from && range.to >= from)?.answer.possible ??
+        NO_PORTS;
+      const piece = { range: { family, from, to: starts[i + 1]! - 1n }, before: at(before), after: at(after) };
+      const last = out.at(-1);
+      const joins =
+        last?.range.family === family &&
+        last.range.to + 1n === from &&
+        last.before === piece.before &&
+        last.after === piece.after;
+      if (joins) out[out.length - 1] = { ...last, range: { ...last.range, to: piece.range.to } };
+      else out.push(piece);
+    });
+  }
+  return out;
+}

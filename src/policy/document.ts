@@ -1,0 +1,129 @@
+import { isScalar, LineCounter, parseDocument } from 'yaml';
+import { errorMessage } from '#kernel';
+import { parseStrictJson } from '#formats';
+import { quickYaml } from './quick-yaml.ts';
+
+/** One document of a file. */
+export interface ManifestDocument {
+  /** As it was named or found, with `/`. */
+  readonly file: string;
+  /** Of its first character in the file; the first is 1. */
+  readonly line: number;
+  readonly text: string;
+}
+
+/** A value in a document, by the keys that lead to it. */
+export interface Place {
+  readonly document: ManifestDocument;
+  readonly path: readonly (string | number)[];
+}
+
+export type Decoded =
+  | { readonly ok: true; readonly value: unknown }
+  /** `line` of the file. */
+  | { readonly ok: false; readonly line: number; readonly detail: string };
+
+export function below(place: Place, ...path: readonly (string | number)[]): Place {
+  return { document: place.document, path: [...place.path, ...path] };
+}
+
+/** The documents of a YAML file; what stands in them is not looked at yet. */
+export function splitDocuments(file: string, text: string): ManifestDocument[] {
+  const documents: ManifestDocument[] = [];
+  let line = 1;
+  let start = 0;
+  const from = text.startsWith('\ufeff') ? 1 : 0;
+  // At the beginning of a line `---` and `...` separate documents, in a literal block too (YAML 1.2.2, c-forbidden).
+  for (const match of [...text.matchAll(/^(?:---|\.\.\.)(?=\s|$)/gm), undefined]) {
+    const piece = text.slice(start === 0 ? from : start, match?.index ?? text.length);
+    // Directives stand before a document, and say nothing that is not assumed here.
+    const own = piece.replaceAll(/^%.*$/gm, '');
+    if (own.trim() !== '') documents.push({ file, line, text: own });
+    for (let i = start; i < (match?.index ?? 0); i++) if (text.charCodeAt(i) === 10) line++;
+    start = (match?.index ?? 0) + 3;
+  }
+  return documents;
+}
+
+/** The value of a document as Kubernetes tools read it: YAML 1.1 without its dates and base-60 numbers. */
+export function decodeDocument(document: ManifestDocument): Decoded {
+  if (document.file.endsWith('.json')) {
+    const read = parseStrictJson(new TextEncoder().encode(document.text));
+    if (read.ok) return { ok: true, value: read.value };
+    const at = Number(/character (\d+)/.exec(read.where)?.[1] ?? 0);
+    const line = document.line + document.text.slice(0, at).split('\n').length - 1;
+    return { ok: false, line, detail: read.detail };
+  }
+  const quick = quickYaml(document.text);
+  if (quick !== undefined) return { ok: true, value: quick.value };
+  return wholeYaml(document);
+}
+
+/** The same by the whole reader alone; tests compare the two. */
+export function wholeYaml(document: ManifestDocument): Decoded {
+  const lines = new LineCounter();
+  const lineAt = (offset: number): number => document.line + lines.linePos(offset).line - 1;
+  try {
+    const parsed = parseDocument(document.text, { ...OPTIONS, lineCounter: lines });
+    const error = parsed.errors[0];
+    if (error !== undefined) return { ok: false, line: lineAt(error.pos[0]), detail: sentence(error.message) };
+    return { ok: true, value: parsed.toJS({ maxAliasCount: 1000 }) as unknown };
+  } catch (error) {
+    // Aliases that multiply without end, or nesting deeper than the stack.
+    if (!(error instanceof ReferenceError) && !(error instanceof RangeError)) throw error;
+    const detail = error instanceof RangeError ? 'It is nested too deeply.' : sentence(errorMessage(error));
+    return { ok: false, line: document.line, detail };
+  }
+}
+
+function sentence(text: string): string {
+  const first = text.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '');
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}
+
+const OPTIONS = {
+  version: '1.1',
+  prettyErrors: false,
+  uniqueKeys: true,
+  strict: true,
+  logLevel: 'silent',
+  customTags: (tags: readonly unknown[]) =>
+    tags.filter((tag) => {
+      const { tag: name, format } = tag as { tag: string; format?: string };
+      return name !== 'tag:yaml.org,2002:timestamp' && format !== 'TIME';
+    }) as never,
+} as const;
+
+/** `file:line` of a value; where it is not there, of the nearest one around it. */
+export function placeText({ document, path }: Place): string {
+  const lines = new LineCounter();
+  let line = document.line;
+  try {
+    const parsed = parseDocument(document.text, { ...OPTIONS, lineCounter: lines });
+    for (let length = path.length; length > 0; length--) {
+      const range = rangeOf(parsed, path.slice(0, length));
+      if (range !== undefined) {
+        line = document.line + lines.linePos(range).line - 1;
+        break;
+      }
+    }
+    if (path.length === 0 && parsed.contents?.range) line += lines.linePos(parsed.contents.range[0]).line - 1;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return `${document.file}:${line}`;
+}
+
+/** The offset of a key, or of an item. */
+function rangeOf(parsed: ReturnType<typeof parseDocument>, path: readonly (string | number)[]): number | undefined {
+  const parent = path.length === 1 ? parsed.contents : parsed.getIn(path.slice(0, -1), true);
+  const last = path.at(-1);
+  const items = (parent as { items?: readonly unknown[] } | null | undefined)?.items;
+  if (items === undefined) return undefined;
+  if (typeof last === 'number') return (items[last] as { range?: readonly number[] } | undefined)?.range?.[0];
+  for (const item of items) {
+    const key = (item as { key?: unknown }).key;
+    if (isScalar(key) && String(key.value) === last) return key.range?.[0];
+  }
+  return undefined;
+}

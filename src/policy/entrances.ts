@@ -1,0 +1,69 @@
+import { both, type Engine, NOTHING, type Answer } from './engine.ts';
+import type { Cluster, Pod, Service, ServicePort } from './model.ts';
+import { intersect, NO_PORTS, portRange, type PortSet, unite } from './port-set.ts';
+import { selects, YES } from './selector.ts';
+
+/** How a map names the controller that Ingress and Route objects configure. */
+export const CONTROLLER = '{ingress-controller}';
+
+/** Which ports of which pods an Ingress or a Route opens, as far as the policies let the controller through. */
+export function entrancesOf(cluster: Cluster, engine: Engine): Map<Pod, Answer> {
+  const { controller } = engine;
+  const answers = new Map<Pod, Answer>();
+  if (controller === undefined) return answers;
+  const leaving = engine.reach(controller, 'egress');
+  for (const [pod, wanted] of wantedPorts(cluster)) {
+    const target = engine.classOf(pod);
+    const entering = engine.reach(target, 'ingress');
+    const policy = both(
+      leaving.named.get(target.id) ?? leaving.others(target),
+      entering.named.get(controller.id) ?? entering.others(controller),
+    );
+    const answer = {
+      possible: intersect(policy.possible, wanted),
+      certain: intersect(policy.certain, wanted),
+      why: policy.why,
+    };
+    if (!answer.possible.empty) answers.set(pod, answer.possible === answer.certain ? { ...answer, why: 0 } : answer);
+    else answers.set(pod, NOTHING);
+  }
+  return answers;
+}
+
+function wantedPorts(cluster: Cluster): Map<Pod, PortSet> {
+  const services = new Map<string, Service>();
+  for (const service of cluster.services) services.set(`${service.namespace}/${service.name}`, service);
+  const wanted = new Map<Pod, PortSet>();
+  for (const { namespace, service: name, port } of cluster.entrances) {
+    const service = services.get(`${namespace}/${name}`);
+    if (service?.selector === undefined) continue;
+    const ports = service.ports.filter((one) => port === undefined || names(one, port));
+    for (const pod of cluster.pods) {
+      if (pod.namespace !== namespace || selects(service.selector, pod.labels) !== YES) continue;
+      const opened = ports.reduce((set, one) => unite(set, targetOn(pod, one)), wanted.get(pod) ?? NO_PORTS);
+      wanted.set(pod, opened);
+    }
+  }
+  return wanted;
+}
+
+function names(port: ServicePort, wanted: number | string): boolean {
+  if (typeof wanted === 'number') return wanted === port.number || wanted === port.target;
+  if (wanted === port.name || wanted === port.target) return true;
+  return /^\d+$/.test(wanted) && (Number(wanted) === port.number || Number(wanted) === port.target);
+}
+
+/** A port that no container declares does not count, except in a virtual machine, which declares none. */
+function targetOn(pod: Pod, { target, protocol }: ServicePort): PortSet {
+  if (protocol !== 'TCP') return NO_PORTS;
+  if (pod.kind === 'VirtualMachine') {
+    return typeof target === 'number' ? portRange('TCP', target, target) : NO_PORTS;
+  }
+  let set = NO_PORTS;
+  for (const port of pod.ports) {
+    if (port.protocol !== 'TCP' || (typeof target === 'number' ? port.number !== target : port.name !== target))
+      continue;
+    set = unite(set, portRange('TCP', port.number, port.number));
+  }
+  return set;
+}

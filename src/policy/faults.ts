@@ -1,0 +1,90 @@
+import { type Catalogue, faultsOf } from '#kernel';
+
+export const policyCatalogue = {
+  'policy.no-folder': {
+    kind: 'usage',
+    title: 'There is no folder or file of manifests here.',
+    fix: 'Name a folder with .yaml, .yml or .json files, or one such file.',
+  },
+  'policy.too-large': {
+    title: 'The manifests are larger than is read.',
+    fix: 'A file may have 64 MiB and all together 512 MiB. Name a smaller folder, or split the file.',
+  },
+  'policy.unreadable': {
+    kind: 'reason',
+    title: 'A document cannot be decoded, so it is not known what it says.',
+    fix: 'Correct it at the line that is named, or take it out of the folder.',
+  },
+  'policy.malformed': {
+    kind: 'reason',
+    title: 'A field has another type or value than its API defines.',
+    fix: 'Correct the field at the line that is named; a Kubernetes API server would refuse it too.',
+  },
+  'policy.field-unknown': {
+    kind: 'reason',
+    title: 'A policy has a field that its API does not define.',
+    fix: 'Look for a wrong spelling or indentation at the line that is named. A field that is dropped silently changes what the policy allows.',
+  },
+  'policy.kind-unknown': {
+    kind: 'reason',
+    title: 'This kind or version of policy is not analysed, so the answer is not known.',
+    fix: 'NetworkPolicy (networking.k8s.io/v1), AdminNetworkPolicy and BaselineAdminNetworkPolicy (policy.networking.k8s.io/v1alpha1) and ClusterNetworkPolicy (v1alpha2) are analysed. Take others out of the folder only if they are not applied.',
+  },
+  'policy.selector-invalid': {
+    kind: 'reason',
+    title: 'A label selector is not valid.',
+    fix: "Use 'In' and 'NotIn' with values, 'Exists' and 'DoesNotExist' without, and text as values.",
+  },
+  'policy.cidr-invalid': {
+    kind: 'reason',
+    title: 'A block of addresses is not valid.',
+    fix: "Write an address and a prefix length, such as 10.0.0.0/8 or fd00::/8; each 'except' lies within its block and is smaller.",
+  },
+  'policy.port-invalid': {
+    kind: 'reason',
+    title: 'A port is not valid.',
+    fix: "Write a number from 1 to 65535 or a port's name, and an 'endPort' not below its numeric port.",
+  },
+  'policy.priority-equal': {
+    kind: 'reason',
+    title: 'Two policies of one tier have the same priority.',
+    fix: 'Give each its own priority: which of them comes first is not defined.',
+  },
+  'policy.duplicate': {
+    kind: 'reason',
+    title: 'An object is there twice.',
+    fix: 'Keep one of the two: which one a cluster would have depends on the order of applying.',
+  },
+  'policy.owner-mixed': {
+    kind: 'reason',
+    title: 'Pods of one owner differ in a label that a policy selects, so they are not one peer.',
+    fix: "Use '--profile specification', which says for which pods a connection depends on it, or give the pods the same labels.",
+  },
+  'policy.cidr-not-canonical': {
+    kind: 'reason',
+    title: 'A block of addresses has bits set behind its prefix.',
+    fix: 'Write it with these bits cleared: some enforcers drop such a block, others read it as cleared.',
+  },
+  'policy.namespace-unknown': {
+    kind: 'reason',
+    title: 'A namespace is used and its labels are in no manifest.',
+    fix: 'Add the Namespace object, so that selectors of namespaces can be decided.',
+  },
+  'policy.network-outside': {
+    kind: 'reason',
+    title: 'Networks besides that of the cluster are not looked at.',
+    fix: 'The answer is about the network of the cluster. Pods whose first network is another one cannot talk to the others at all.',
+  },
+  'policy.elusive-peer': {
+    kind: 'reason',
+    title: 'A rule names nodes or domain names; which addresses they are is in no manifest.',
+    fix: 'What depends on it is marked so. Use blocks of addresses where a certain answer is needed.',
+  },
+  'policy.selects-nothing': {
+    kind: 'reason',
+    title: 'A policy selects no workload of these manifests.',
+    fix: 'Look for a wrong label or namespace; if the workload is not in this folder, all is well.',
+  },
+} as const satisfies Catalogue;
+
+export const policyFault = faultsOf(policyCatalogue);

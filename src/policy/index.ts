@@ -1,0 +1,1 @@
+export { policyCatalogue } from './faults.ts';

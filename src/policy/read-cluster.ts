@@ -1,0 +1,423 @@
+import { isObject, type Json } from '#kernel';
+import { Field, labelsOf, protocolIn } from './decode.ts';
+import { decodeDocument, type ManifestDocument, splitDocuments } from './document.ts';
+import { Findings } from './findings.ts';
+import {
+  type Cluster,
+  type ContainerPort,
+  type Entrance,
+  type Namespace,
+  NAMESPACE_NAME_LABEL,
+  peerName,
+  type Pod,
+  type Policy,
+  type Service,
+  type ServicePort,
+} from './model.ts';
+import { readAdminPolicy, readNetworkPolicy } from './read-policy.ts';
+import { parseAddress } from './addresses.ts';
+import { selectorOf } from './selector.ts';
+
+/** A file of manifests as it was read. */
+export interface ManifestFile {
+  /** How findings name it. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface ClusterReading {
+  readonly cluster: Cluster;
+  readonly findings: Findings;
+  /** Kinds that bear on nothing here, and how many there are of each. */
+  readonly ignored: ReadonlyMap<string, number>;
+}
+
+/** Reads manifests. With an error among the findings the cluster is incomplete, and no map may be made of it. */
+export function readCluster(files: readonly ManifestFile[]): ClusterReading {
+  const reader = new ClusterReader();
+  for (const file of files) reader.file(file);
+  return reader.finish();
+}
+
+const TEMPLATED: Readonly<Record<string, readonly string[]>> = {
+  Deployment: ['apps'],
+  ReplicaSet: ['apps'],
+  StatefulSet: ['apps'],
+  DaemonSet: ['apps'],
+  ReplicationController: [''],
+  Job: ['batch'],
+  CronJob: ['batch'],
+  VirtualMachine: ['kubevirt.io'],
+};
+
+/** Groups whose every kind decides who may talk to whom. */
+const POLICY_GROUPS = new Set(['policy.networking.k8s.io', 'cilium.io', 'crd.projectcalico.org', 'projectcalico.org']);
+/** Kinds of such a group that decide nothing. */
+const HARMLESS =
+  /^(?:CiliumEndpoint|CiliumEndpointSlice|CiliumIdentity|CiliumNode|IPPool|IPAMBlock|IPAMHandle|BlockAffinity|BGPConfiguration|BGPPeer|Installation|APIServer)$/;
+const POLICY_KINDS =
+  /networkpolic(?:y|ies)$|^(?:EgressFirewall|NetworkPolicy.*|HostEndpoint|GlobalNetworkSet|NetworkSet|Tier)$/i;
+/** They are about other networks of a pod than the one of the cluster. */
+const OTHER_NETWORKS = new Set(['MultiNetworkPolicy']);
+
+/** They make further networks, or another first one, for pods. */
+const NETWORKS = /^(?:Cluster)?UserDefinedNetwork$|^NetworkAttachmentDefinition$/;
+
+const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+class ClusterReader {
+  readonly #findings = new Findings();
+  readonly #ignored = new Map<string, number>();
+  readonly #namespaces = new Map<string, Namespace>();
+  readonly #pods: Pod[] = [];
+  readonly #services: Service[] = [];
+  readonly #entrances: Entrance[] = [];
+  readonly #policies: Policy[] = [];
+  /** Where an object of this kind and name stands. */
+  readonly #seen = new Map<string, Field>();
+
+  file({ name, bytes }: ManifestFile): void {
+    let text: string;
+    try {
+      text = utf8.decode(bytes);
+    } catch {
+      this.#findings.error('policy.unreadable', `${name}:1`, 'The file is not UTF-8.');
+      return;
+    }
+    const documents = name.endsWith('.json') ? [{ file: name, line: 1, text }] : splitDocuments(name, text);
+    for (const document of documents) this.#document(document);
+  }
+
+  #document(document: ManifestDocument): void {
+    const decoded = decodeDocument(document);
+    if (!decoded.ok) {
+      this.#findings.error('policy.unreadable', `${document.file}:${decoded.line}`, decoded.detail);
+      return;
+    }
+    if (decoded.value === null || decoded.value === undefined) return;
+    this.#object(new Field(decoded.value, { document, key: [] }, this.#findings));
+  }
+
+  #object(object: Field): void {
+    if (
+      Array.isArray(object.value) &&
+      !object.value.some((item) => isObject(item) && ('kind' in item || 'apiVersion' in item))
+    ) {
+      this.#ignore('(no object of Kubernetes)');
+      return;
+    }
+    if (!isObject(object.value as Json)) {
+      object.wrong('The document is no object of Kubernetes.', 'policy.unreadable');
+      return;
+    }
+    const { apiVersion, kind } = object.value as Record<string, unknown>;
+    if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
+      const value = object.value as Record<string, unknown>;
+      if (apiVersion === undefined && kind === undefined && !('spec' in value && 'metadata' in value)) {
+        this.#ignore('(no object of Kubernetes)');
+        return;
+      }
+      object.wrong("The object does not say its 'apiVersion' and 'kind'.", 'policy.unreadable');
+      return;
+    }
+    if (/List$/.test(kind) && 'items' in (object.value as object)) {
+      const inner = kind === 'List' ? undefined : kind.slice(0, -4);
+      for (const item of object.at('items').items()) this.#item(item, inner, apiVersion);
+      return;
+    }
+    const slash = apiVersion.indexOf('/');
+    const [group, version] =
+      slash === -1 ? ['', apiVersion] : [apiVersion.slice(0, slash), apiVersion.slice(slash + 1)];
+    if (OTHER_NETWORKS.has(kind)) this.#ignore(kind);
+    else if (NETWORKS.test(kind)) {
+      this.#findings.warning('policy.network-outside', object.place, `It is a ${kind}.`);
+      this.#ignore(kind);
+    } else if (isPolicy(group, kind)) this.#policy(object, group, version, kind);
+    else this.#plain(object, group, kind);
+  }
+
+  /** Items of a list of one kind may leave their own kind out. */
+  #item(item: Field, kind: string | undefined, apiVersion: string): void {
+    const value = item.value;
+    if (kind !== undefined && isObject(value as Json)) {
+      const own = value as Record<string, unknown>;
+      if (own['kind'] === undefined && own['apiVersion'] === undefined) {
+        const { document, path } = item.place;
+        this.#object(new Field({ apiVersion, kind, ...own }, { document, key: path }, this.#findings));
+        return;
+      }
+    }
+    this.#object(item);
+  }
+
+  #ignore(kind: string): void {
+    this.#ignored.set(kind, (this.#ignored.get(kind) ?? 0) + 1);
+  }
+
+  /** Its name, and its namespace if it is of a kind that has one; undefined where they cannot be decoded. */
+  #meta(object: Field, kind: string, namespaced: boolean): { namespace: string; name: string } | undefined {
+    const metadata = object.at('metadata');
+    const nameField = metadata.at('name');
+    if (metadata.absent || nameField.absent) return metadata.wrong(`A ${kind} needs a name.`);
+    const name = nameField.text();
+    if (name === undefined) return undefined;
+    if (!NAME.test(name)) {
+      this.#findings.warning('policy.malformed', nameField.place, `'${name}' is no name that an API server takes.`);
+    }
+    const field = metadata.at('namespace');
+    const namespace = !namespaced ? '' : field.absent || field.value === '' ? 'default' : field.text();
+    if (namespace === undefined) return undefined;
+    const key = `${kind}\n${namespace}\n${name}`;
+    const other = this.#seen.get(key);
+    if (other !== undefined) {
+      const { document, path } = other.place;
+      const same = JSON.stringify(other.value) === JSON.stringify(object.value);
+      const detail = `${kind} '${namespace === '' ? '' : `${namespace}/`}${name}' stands in ${document.file} too${path.length > 0 ? ` (item ${path.at(-1)})` : ''}.`;
+      if (same) {
+        this.#findings.warning('policy.duplicate', object.place, detail);
+        return undefined;
+      }
+      return object.wrong(detail, 'policy.duplicate');
+    }
+    this.#seen.set(key, object);
+    return { namespace, name };
+  }
+
+  #policy(object: Field, group: string, version: string, kind: string): void {
+    if (group === 'networking.k8s.io' && version === 'v1' && kind === 'NetworkPolicy') {
+      const meta = this.#meta(object, kind, true);
+      const policy = meta && readNetworkPolicy(object, meta.namespace, meta.name);
+      if (policy !== undefined) this.#policies.push(policy);
+      return;
+    }
+    const known =
+      version === 'v1alpha1'
+        ? (['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy'] as const)
+        : version === 'v1alpha2'
+          ? (['ClusterNetworkPolicy'] as const)
+          : [];
+    const admin = known.find((one) => one === kind);
+    if (group === 'policy.networking.k8s.io' && admin !== undefined) {
+      const meta = this.#meta(object, kind, false);
+      const policy = meta && readAdminPolicy(object, admin, meta.name);
+      if (policy !== undefined) this.#policies.push(policy);
+      return;
+    }
+    object.at('kind').wrong(`It is ${kind} of ${group}/${version}.`, 'policy.kind-unknown');
+  }
+
+  #plain(object: Field, group: string, kind: string): void {
+    if (kind in TEMPLATED && (TEMPLATED[kind]!.includes(group) || group === 'extensions')) this.#workload(object, kind);
+    else if (group === '' && kind === 'Pod') this.#pod(object);
+    else if (group === '' && kind === 'Namespace') this.#namespace(object);
+    else if (group === '' && kind === 'Service') this.#service(object);
+    else if (kind === 'Ingress' && (group === 'networking.k8s.io' || group === 'extensions')) this.#ingress(object);
+    else if (kind === 'Route' && group === 'route.openshift.io') this.#route(object);
+    else this.#ignore(kind);
+  }
+
+  #namespace(object: Field): void {
+    const meta = this.#meta(object, 'Namespace', false);
+    if (meta === undefined) return;
+    const labels = { ...labelsOf(object.at('metadata').at('labels')), [NAMESPACE_NAME_LABEL]: meta.name };
+    this.#namespaces.set(meta.name, { name: meta.name, labels, place: object.place });
+  }
+
+  #workload(object: Field, kind: string): void {
+    const meta = this.#meta(object, kind, true);
+    if (meta === undefined) return;
+    const spec = object.at('spec');
+    const template = (kind === 'CronJob' ? spec.at('jobTemplate').at('spec') : spec).at('template');
+    if (template.absent) {
+      template.wrong(`A ${kind} needs a template of its pods.`);
+      return;
+    }
+    const metadata = template.at('metadata');
+    this.#pods.push({
+      ...meta,
+      kind,
+      labels: labelsOf(metadata.at('labels')),
+      ports: containerPorts(template.at('spec'), kind),
+      hostNetwork: template.at('spec').at('hostNetwork').value === true,
+      addresses: [],
+      place: object.place,
+    });
+  }
+
+  #pod(object: Field): void {
+    const meta = this.#meta(object, 'Pod', true);
+    if (meta === undefined || meta.name.startsWith('virt-launcher-')) return;
+    const metadata = object.at('metadata');
+    const owner = metadata
+      .at('ownerReferences')
+      .items()
+      .find((item) => item.at('controller').value === true);
+    let { name } = meta;
+    let kind = 'Pod';
+    if (owner !== undefined && owner.at('kind').value !== 'Node') {
+      name = owner.at('name').text() ?? name;
+      kind = owner.at('kind').absent ? kind : (owner.at('kind').text() ?? kind);
+    }
+    this.#pods.push({
+      namespace: meta.namespace,
+      name,
+      kind,
+      labels: labelsOf(metadata.at('labels')),
+      ports: containerPorts(object.at('spec'), 'Pod'),
+      hostNetwork: object.at('spec').at('hostNetwork').value === true,
+      addresses: podAddresses(object.at('status')),
+      place: object.place,
+    });
+  }
+
+  #service(object: Field): void {
+    const meta = this.#meta(object, 'Service', true);
+    if (meta === undefined) return;
+    const spec = object.at('spec');
+    const labels = labelsOf(spec.at('selector'));
+    const requirements = Object.entries(labels).map(([label, value]) => ({
+      label,
+      operator: 'In' as const,
+      values: [value],
+    }));
+    const ports: ServicePort[] = [];
+    for (const item of spec.at('ports').items()) {
+      const number = item.at('port').integer(1, 65535);
+      const protocol = protocolIn(item.at('protocol'));
+      if (number === undefined || protocol === undefined) continue;
+      const target = item.at('targetPort').value;
+      ports.push({
+        name: typeof item.at('name').value === 'string' ? (item.at('name').value as string) : '',
+        number,
+        protocol,
+        // 0 and '' mean the port itself, as the API server fills it in.
+        target:
+          (typeof target === 'number' || typeof target === 'string') && target !== 0 && target !== '' ? target : number,
+      });
+    }
+    const selector = requirements.length === 0 ? undefined : selectorOf(requirements);
+    this.#services.push({ ...meta, selector, ports });
+  }
+
+  #ingress(object: Field): void {
+    const meta = this.#meta(object, 'Ingress', true);
+    if (meta === undefined) return;
+    const spec = object.at('spec');
+    const backends = [spec.at('defaultBackend'), spec.at('backend')];
+    for (const rule of spec.at('rules').items()) {
+      for (const path of rule.at('http').at('paths').items()) backends.push(path.at('backend'));
+    }
+    for (const backend of backends) {
+      if (backend.absent) continue;
+      // networking.k8s.io/v1, and serviceName with servicePort of the versions before.
+      const service = backend.at('service');
+      const name = service.at('name').value ?? backend.at('serviceName').value;
+      const port =
+        service.at('port').at('number').value ?? service.at('port').at('name').value ?? backend.at('servicePort').value;
+      if (typeof name !== 'string') continue;
+      const known = typeof port === 'number' || typeof port === 'string' ? port : undefined;
+      this.#entrances.push({ namespace: meta.namespace, service: name, port: known, place: backend.place });
+    }
+  }
+
+  #route(object: Field): void {
+    const meta = this.#meta(object, 'Route', true);
+    if (meta === undefined) return;
+    const spec = object.at('spec');
+    const target = spec.at('port').at('targetPort').value;
+    const port = typeof target === 'number' || typeof target === 'string' ? target : undefined;
+    for (const to of [spec.at('to'), ...spec.at('alternateBackends').items()]) {
+      const kind = to.at('kind').value;
+      const name = to.at('name').value;
+      if (typeof name !== 'string' || (kind !== undefined && kind !== null && kind !== '' && kind !== 'Service'))
+        continue;
+      this.#entrances.push({ namespace: meta.namespace, service: name, port, place: to.place });
+    }
+  }
+
+  finish(): ClusterReading {
+    this.#priorities();
+    return {
+      cluster: {
+        namespaces: this.#namespaces,
+        pods: this.#owners(),
+        services: this.#services,
+        entrances: this.#entrances,
+        policies: this.#policies,
+      },
+      findings: this.#findings,
+      ignored: this.#ignored,
+    };
+  }
+
+  /** Pods that are the same in all that counts become one. */
+  #owners(): Pod[] {
+    const known = new Set<string>();
+    return this.#pods.filter((pod) => {
+      const key = JSON.stringify([
+        peerName(pod),
+        Object.entries(pod.labels).sort(),
+        pod.ports,
+        pod.hostNetwork,
+        pod.addresses,
+      ]);
+      if (known.has(key)) return false;
+      known.add(key);
+      return true;
+    });
+  }
+
+  /** NP-21: which of two policies of equal priority comes first is not defined. */
+  #priorities(): void {
+    const first = new Map<string, Policy>();
+    for (const policy of this.#policies) {
+      if (policy.kind === 'NetworkPolicy') continue;
+      const key = `${policy.kind}\n${policy.tier}\n${policy.priority}`;
+      const other = first.get(key);
+      if (other === undefined) first.set(key, policy);
+      else {
+        this.#findings.error(
+          'policy.priority-equal',
+          policy.place,
+          `${policy.kind} '${policy.name}' and '${other.name}' both have ${policy.priority}.`,
+        );
+      }
+    }
+  }
+}
+
+function isPolicy(group: string, kind: string): boolean {
+  return (POLICY_GROUPS.has(group) && !HARMLESS.test(kind)) || POLICY_KINDS.test(kind);
+}
+
+function containerPorts(spec: Field, kind: string): ContainerPort[] {
+  if (kind === 'VirtualMachine') return [];
+  const ports: ContainerPort[] = [];
+  const containers = spec.at('containers').items();
+  // A container that starts before the others and stays (KEP-753) has ports like them.
+  for (const init of spec.at('initContainers').items()) {
+    if (init.at('restartPolicy').value === 'Always') containers.push(init);
+  }
+  for (const container of containers) {
+    for (const item of container.at('ports').items()) {
+      const number = item.at('containerPort').integer(1, 65535);
+      const protocol = protocolIn(item.at('protocol'));
+      if (number === undefined || protocol === undefined) continue;
+      const name = item.at('name').absent ? '' : (item.at('name').text() ?? '');
+      ports.push({ name, number, protocol });
+    }
+  }
+  return ports;
+}
+
+function podAddresses(status: Field): string[] {
+  const found = new Set<string>();
+  const one = status.at('podIP').value;
+  if (typeof one === 'string' && parseAddress(one) !== undefined) found.add(one);
+  for (const item of status.at('podIPs').items()) {
+    const address = item.at('ip').value;
+    if (typeof address === 'string' && parseAddress(address) !== undefined) found.add(address);
+  }
+  return [...found];
+}
