@@ -96,6 +96,7 @@ const SLOW = [
   'src/ledger/recovery.test.ts',
   'src/rehearse/rehearse.test.ts',
   'src/system/client-settings.test.ts',
+  'src/trust/io/drafts.test.ts',
 ];
 
 function suite(

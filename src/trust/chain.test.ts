@@ -85,3 +85,19 @@ test('CHAIN-5: expired versions in between are passed through, and nothing is ta
 test('CHAIN-6: an endless chain is refused before it is read', () => {
   assert.equal(outcome(...Array.from({ length: 1025 }, () => new Uint8Array())), 'trust.root-malformed');
 });
+
+test('CHAIN-7: what a root revokes stays revoked in every later one', () => {
+  const gone = { keyid: eve.keyid, since: '2026-11-22T06:00:00Z', reason: 'stolen' };
+  const second = { ...next, revoked: [gone] };
+  const third = { ...next, version: 3 };
+  const signed = sign(second, ada, ben);
+  assert.equal(outcome(signed, sign({ ...third, revoked: [gone] }, ada, ben)), 'version 3, 2 added');
+  assert.equal(outcome(signed, sign(third, ada, ben)), 'trust.revocation-dropped');
+  const other = { ...gone, keyid: testKey().keyid };
+  assert.equal(outcome(signed, sign({ ...third, revoked: [other] }, ada, ben)), 'trust.revocation-dropped');
+  const back = testDraft(
+    { ...people, Eve: { key: eve, roles: ['root'] } },
+    { version: 3, thresholds: { root: 2, sealer: 1 } },
+  );
+  assert.equal(outcome(signed, sign(back, ada, ben)), 'trust.revocation-dropped', 'nor does the key come back');
+});

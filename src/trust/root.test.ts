@@ -237,3 +237,34 @@ test('ROOT-13: a changed byte, another payload type', () => {
   assert.equal(envelope.payloadType, ROOT_PAYLOAD_TYPE);
   assert.ok(encodeBase64(envelope.payload).length > 0);
 });
+
+test('ROOT-14: the list of revoked keys', () => {
+  const [ada, eve] = [testKey(), testKey()];
+  const gone = { keyid: eve.keyid, since: '2026-11-22T06:00:00Z', reason: 'stolen' };
+  const judge = (revoked: unknown): string => {
+    const draft = testDraft({ Ada: { key: ada, roles: ['root', 'sealer'] } });
+    const document = JSON.parse(Buffer.from(encodeRoot(draft)).toString()) as Record<string, unknown>;
+    const read = parseRoot(Buffer.from(JSON.stringify({ ...document, revoked })));
+    return read.ok ? `${read.value.revoked.length} revoked` : read.reason.code;
+  };
+  assert.equal(judge(undefined), '0 revoked');
+  assert.equal(judge([]), '0 revoked');
+  assert.equal(judge([gone]), '1 revoked');
+  assert.equal(judge([{ ...gone, later: true }]), '1 revoked', 'unknown fields are passed over');
+  const bad: readonly unknown[] = [
+    null,
+    {},
+    'x',
+    [null],
+    [gone, gone],
+    [{ ...gone, keyid: ada.keyid }],
+    [{ ...gone, keyid: eve.keyid.toUpperCase() }],
+    [{ ...gone, keyid: 7 }],
+    [{ ...gone, since: 'yesterday' }],
+    [{ ...gone, reason: '' }],
+    [{ ...gone, reason: 'a\u001b[2J' }],
+    [{ ...gone, reason: 'x'.repeat(257) }],
+    Array.from({ length: 1025 }, (_, index) => ({ ...gone, keyid: index.toString(16).padStart(64, '0') })),
+  ];
+  for (const revoked of bad) assert.equal(judge(revoked), 'trust.root-malformed', JSON.stringify(revoked).slice(0, 60));
+});

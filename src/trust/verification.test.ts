@@ -215,3 +215,29 @@ test('VER-3 to VER-6: any root and any set of signers, beside a plain count', ()
     { numRuns: 300 },
   );
 });
+
+test('VER-11: a revoked key never counts, and is named where it matters', () => {
+  const [ada, ben, eve] = [testKey(), testKey(), testKey()];
+  const draft = testDraft(
+    { Ada: { key: ada, roles: ['root', 'sealer'] }, Ben: { key: ben, roles: ['sealer'] } },
+    { revoked: [{ keyid: eve.keyid, since: '2026-11-22T06:00:00Z', reason: 'stolen' }] },
+  );
+  const root = mustRead(signedRoot(draft, [ada.signer('Ada')]));
+  const two = mustRead(signedRoot({ ...draft, thresholds: { ...draft.thresholds, sealer: 2 } }, [ada.signer('Ada')]));
+  const judge = (by: typeof root, ...keys: (typeof ada)[]): string => {
+    const bytes = signEnvelope(
+      'application/x',
+      Buffer.from('x'),
+      keys.map((key) => key.signer('')),
+    );
+    const found = verifyEnvelope(by, 'sealer', 'application/x', bytes, {
+      now: Date.parse('2026-11-22T06:00:00Z'),
+      expectRehearsal: false,
+    });
+    return found.reasons[0]?.code ?? found.verdict;
+  };
+  assert.equal(judge(root, eve), 'trust.revoked-key');
+  assert.equal(judge(root, ada, eve), 'verified', 'passed over as a stranger is');
+  assert.equal(judge(two, ada, eve), 'trust.revoked-key', 'it makes up no threshold');
+  assert.equal(judge(two, ada, ben, eve), 'verified');
+});

@@ -271,10 +271,10 @@ export function commands(repository: Repository, verbs: ReadonlyMap<string, read
     const parts = faults ? /'(sallyport [^']+)'/g : /```[^\n]*\n([\s\S]*?)```|`([^`\n]+)`/g;
     const code = [...text.matchAll(parts)].map((match) => match[1] ?? match[2] ?? '');
     for (const line of code.join('\n').split('\n')) {
-      const match = /(?:^|[\s;&|(])(?:\.\/)?sallyport +([a-z]+(?:-[a-z]+)*)(?: +([a-z]+))?/.exec(line);
+      const match = /(?:^|[\s;&|(])(?:\.\/)?sallyport +([a-z]+(?:-[a-z]+)*)(?: +([a-z]+))?(?: +([a-z]+))?/.exec(line);
       if (match === null || match[1] === 'help') continue;
-      const words = [match[1]!, match[2]].filter((word) => word !== undefined);
-      const verb = [words.slice(0, 2).join(' '), words[0]!].find((name) => verbs.has(name));
+      const words = [match[1]!, match[2], match[3]].filter((word) => word !== undefined);
+      const verb = [words.join(' '), words.slice(0, 2).join(' '), words[0]!].find((name) => verbs.has(name));
       if (verb === undefined) {
         if (![...verbs.keys()].some((name) => name.startsWith(`${words[0]} `)) || words.length > 1) {
           troubles.push(`${path}: there is no command '${words[0]}' as in: ${line.trim()}`);
