@@ -27,6 +27,7 @@ type Rule = (repository: ReadonlyMap<string, string>) => string[];
 const verbs = new Map([
   ['seal', ['-o', '--out', '--home']],
   ['ledger verify', ['--vkey']],
+  ['trust key new', ['--holder']],
 ]);
 const withCodes: Rule = (files) => rules.faultCodes(files, new Map([['src/kernel/faults.ts', ['kernel.used']]]));
 const withList: Rule = (files) => rules.ecosystems(files, ['npm']);
@@ -125,6 +126,8 @@ const cases: readonly [string, Rule, Record<string, string>, RegExp?][] = [
     { 'README.md': 'Run `sallyport seal -o x.bundle` and `sallyport ledger verify DIR --vkey F`.\n' },
   ],
   ['no such command', withVerbs, { 'README.md': '```\n./sallyport teleport x\n```\n' }, /no command 'teleport'/],
+  ['a command of three words', withVerbs, { 'README.md': 'Run `sallyport trust key new FILE --holder NAME`.\n' }],
+  ['no such command of three words', withVerbs, { 'README.md': 'Run `sallyport trust key old`.\n' }, /no command/],
   ['no such flag', withVerbs, { 'README.md': 'Run `sallyport seal --fast`.\n' }, /no flag --fast/],
 ];
 
