@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { operations } from '#operations';
 import { nodeFiles, systemClock } from '#system';
 import { runCommandLine } from './surfaces/cli/index.ts';
@@ -49,6 +50,19 @@ process.exitCode = await runCommandLine(
         return await terminal.question(question, { signal: stop.signal });
       } finally {
         terminal.close();
+      }
+    },
+    async askSecret(question) {
+      process.stderr.write(question);
+      // As a terminal it takes the echo from the kernel, and its own goes nowhere.
+      const silent = new Writable({ write: (_piece, _encoding, done) => done() });
+      const terminal = createInterface({ input: process.stdin, output: silent, terminal: true, historySize: 0 });
+      terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+      try {
+        return await terminal.question('', { signal: stop.signal });
+      } finally {
+        terminal.close();
+        process.stderr.write('\n');
       }
     },
     keepBugReport(text) {

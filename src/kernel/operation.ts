@@ -14,6 +14,8 @@ export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Asks a person, or undefined where nobody can answer (no terminal, `--json`). */
   readonly ask: ((question: string) => Promise<string>) | undefined;
+  /** The same, for what must not be seen: nothing of the answer is shown. */
+  readonly askSecret?: ((question: string) => Promise<string>) | undefined;
   /** How to start the product again as another process: command and leading arguments. */
   readonly self: readonly string[];
   readonly version: string;

@@ -44,15 +44,20 @@ export const trustCatalogue = {
   },
   'trust.passphrase-needed': {
     title: 'The private key is encrypted, and its passphrase was not given.',
-    fix: 'Put the passphrase on the first line of a file that only you can read (chmod 600) and name it with --passphrase-file FILE or SALLYPORT_PASSPHRASE_FILE.',
+    fix: 'Put the passphrase on the first line of a file that only you can read (chmod 600) and name it with --passphrase-file FILE or SALLYPORT_PASSPHRASE_FILE, or run the command on a terminal, which asks for it unseen.',
   },
   'trust.passphrase-wrong': {
     title: 'The passphrase does not open the private key.',
     fix: 'Name the file with the right passphrase; a damaged key file gives the same answer, so compare it with its backup.',
   },
   'trust.passphrase-file': {
-    title: 'The passphrase file cannot be used.',
+    title: 'The passphrase cannot be used.',
     fix: 'Put one passphrase of 8 to 1,024 characters on its first line, in a plain file that only you can read (chmod 600).',
+  },
+  'trust.passphrases-differ': {
+    title: 'The two passphrases are not the same.',
+    fix: 'Run the command again; nothing was written.',
+    kind: 'usage',
   },
   'trust.not-a-public-half': {
     title: 'The file is not the public half of a key.',

@@ -10,11 +10,13 @@ export interface Terminal {
   readonly stderr: { write(text: string): unknown; isTTY?: boolean; columns?: number };
   readonly stdinIsTTY: boolean;
   readonly ask: (question: string) => Promise<string>;
+  /** Shows nothing of the answer. */
+  readonly askSecret?: (question: string) => Promise<string>;
   /** Keeps the account of a bug and says where. */
   readonly keepBugReport: (text: string) => string;
 }
 
-export type Base = Omit<World, 'report' | 'ask'>;
+export type Base = Omit<World, 'report' | 'ask' | 'askSecret'>;
 
 /** Runs one command line (without `node` and script) and resolves to the exit code of CONTRACTS. */
 export async function runCommandLine(
@@ -80,10 +82,12 @@ export async function runCommandLine(
 
   const perform = async (operation: AnyOperation, raw: unknown, log: string): Promise<number> => {
     const reporter = reporterFor(log, terminal, base, wantsJson);
+    const someoneThere = !wantsJson && terminal.stdinIsTTY && terminal.stderr.isTTY === true;
     const world: World = {
       ...base,
       report: reporter.report,
-      ask: !wantsJson && terminal.stdinIsTTY && terminal.stderr.isTTY === true ? terminal.ask : undefined,
+      ask: someoneThere ? terminal.ask : undefined,
+      askSecret: someoneThere ? terminal.askSecret : undefined,
     };
     try {
       const parsed = operation.input.safeParse(raw);

@@ -126,13 +126,13 @@ test('KEY-4: passphrase files: first line, closed to others, never quoted', asyn
     await rm(file, { force: true });
     await writeFile(file, content, { mode });
     await chmod(file, mode);
-    return passphrasesOf(world, ['pass'])();
+    return passphrasesOf(world, ['pass'])('key');
   };
   assert.deepEqual(await read('one two\nsecond line\n'), ['one two']);
   assert.deepEqual(await read('one two\r\n'), ['one two']);
   assert.deepEqual(await read('one two'), ['one two']);
-  assert.deepEqual(await passphrasesOf({ ...world, env: { SALLYPORT_PASSPHRASE_FILE: file } })(), ['one two']);
-  assert.deepEqual(await passphrasesOf({ ...world, env: { SALLYPORT_PASSPHRASE_FILE: '' } })(), []);
+  assert.deepEqual(await passphrasesOf({ ...world, env: { SALLYPORT_PASSPHRASE_FILE: file } })('key'), ['one two']);
+  assert.deepEqual(await passphrasesOf({ ...world, env: { SALLYPORT_PASSPHRASE_FILE: '' } })('key'), []);
   for (const bad of ['', '\nsecond', Buffer.from([0x61, 0xff, 0x62]), 'x'.repeat(5000)]) {
     await assert.rejects(read(bad), code('trust.passphrase-file'));
   }
@@ -140,10 +140,10 @@ test('KEY-4: passphrase files: first line, closed to others, never quoted', asyn
     assert.ok(error instanceof Fault && error.code === 'trust.passphrase-file');
     return !`${error.message}${error.fix}`.includes('secret words');
   });
-  await assert.rejects(passphrasesOf(world, ['none'])(), code('trust.passphrase-file'));
+  await assert.rejects(passphrasesOf(world, ['none'])('key'), code('trust.passphrase-file'));
   await symlink(file, `${folder}/link`);
-  await assert.rejects(passphrasesOf(world, ['link'])(), code('trust.passphrase-file'));
-  await assert.rejects(passphrasesOf(world, ['.'])(), code('trust.passphrase-file'));
+  await assert.rejects(passphrasesOf(world, ['link'])('key'), code('trust.passphrase-file'));
+  await assert.rejects(passphrasesOf(world, ['.'])('key'), code('trust.passphrase-file'));
 });
 
 test('KEY-5: public halves: everything in them is checked', async (t) => {
@@ -188,4 +188,26 @@ test('the verb: files, and no passphrase in what it says', async (t) => {
   assert.ok(!`${keyNewVerb.show(made, style)}${JSON.stringify(made)}`.includes('correct'));
   const plain = await keyNewVerb.run({ file: 'ben.key', holder: 'Ben' }, testWorld(disk, folder));
   assert.match(keyNewVerb.show(plain, style), /not encrypted/);
+});
+
+test('KEY-4: on a terminal it is asked for unseen: twice for a new key, once for one that is there', async (t) => {
+  const folder = await temporaryFolder(t);
+  const asked: string[] = [];
+  const answering = (...answers: string[]) => ({
+    ...testWorld(disk, folder),
+    askSecret: async (question: string) => (asked.push(question), answers.shift() ?? assert.fail('asked too often')),
+  });
+  const input = { file: 'ada.key', holder: 'Ada' };
+  await assert.rejects(keyNewVerb.run(input, answering(PASSPHRASE, 'other words')), code('trust.passphrases-differ'));
+  assert.equal(await disk.look(`${folder}/ada.key`), undefined);
+  assert.equal((await keyNewVerb.run(input, answering(PASSPHRASE, PASSPHRASE))).encrypted, true);
+  assert.equal((await keyNewVerb.run({ ...input, file: 'ben.key' }, answering(''))).encrypted, false);
+  const path = `${folder}/ada.key`;
+  asked.length = 0;
+  assert.ok(await readPrivateKey(disk, path, passphrasesOf(answering(PASSPHRASE))));
+  assert.deepEqual([asked.length, asked[0]?.includes('ada.key')], [1, true]);
+  await assert.rejects(readPrivateKey(disk, path, passphrasesOf(answering('wrong'))), code('trust.passphrase-wrong'));
+  await assert.rejects(readPrivateKey(disk, path, passphrasesOf(answering(''))), code('trust.passphrase-needed'));
+  await writeFile(`${folder}/pass`, PASSPHRASE, { mode: 0o600 });
+  assert.ok(await readPrivateKey(disk, path, passphrasesOf(answering(), ['pass'])), 'a file comes first');
 });

@@ -28,7 +28,7 @@ export async function makeKeyFiles(
   if (!isHolderName(holder)) throw trustFault('trust.holder-name', { where: '--holder' });
   const publicPath = `${path}.pub.json`;
   if ((await files.look(publicPath)) !== undefined) throw trustFault('trust.key-exists', { where: publicPath });
-  const given = passphrases === undefined ? undefined : await passphrases();
+  const given = passphrases === undefined ? undefined : await passphrases(path);
   const passphrase = given?.[0];
   if (passphrase !== undefined && (passphrase.length < 8 || passphrase.length > 1024)) {
     throw trustFault('trust.passphrase-file', { where: path, detail: `It has ${passphrase.length} characters.` });

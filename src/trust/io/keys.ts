@@ -14,8 +14,11 @@ import { readPinned, readRoots } from './roots.ts';
 const KEY_SIZE_LIMIT = 64 * 1024;
 const PASSPHRASE_SIZE_LIMIT = 4096;
 
-/** Passphrases of encrypted keys, read only when such a key is met; each key is tried with all of them. */
-export type Passphrases = () => Promise<readonly string[]>;
+/**
+ * Passphrases of an encrypted key, got only when such a key is met; all of them are tried. They get the file's path, to
+ * ask for it.
+ */
+export type Passphrases = (keyFile: string) => Promise<readonly string[]>;
 
 export interface PrivateKey extends PublicKey {
   readonly private: KeyObject;
@@ -25,7 +28,7 @@ export interface PrivateKey extends PublicKey {
 export async function readPrivateKey(files: Files, path: string, passphrases?: Passphrases): Promise<PrivateKey> {
   const pem = Buffer.from(await readSecret(files, path)).toString('latin1');
   const encrypted = ENCRYPTED.test(pem);
-  return parsePrivateKey(pem, path, encrypted && passphrases !== undefined ? await passphrases() : []);
+  return parsePrivateKey(pem, path, encrypted && passphrases !== undefined ? await passphrases(path) : []);
 }
 
 const ENCRYPTED = /ENCRYPTED/;
@@ -52,13 +55,20 @@ async function readSecret(files: Files, path: string): Promise<Uint8Array> {
 }
 
 /**
- * Where passphrases come from: the files named, else SALLYPORT_PASSPHRASE_FILE; the first line of each. They are never
- * in an argument, where every process of the machine sees them.
+ * Where passphrases come from: the files named, else SALLYPORT_PASSPHRASE_FILE, the first line of each; else a person at
+ * a terminal, unseen. They are never in an argument, where every process of the machine sees them.
  */
-export function passphrasesOf(world: Pick<World, 'files' | 'cwd' | 'env'>, named: readonly string[] = []): Passphrases {
+export function passphrasesOf(
+  world: Pick<World, 'files' | 'cwd' | 'env' | 'askSecret'>,
+  named: readonly string[] = [],
+): Passphrases {
   const variable = world.env['SALLYPORT_PASSPHRASE_FILE'];
   const paths = named.length > 0 || variable === undefined || variable === '' ? named : [variable];
-  return async () => {
+  return async (keyFile) => {
+    if (paths.length === 0) {
+      const answer = await world.askSecret?.(`Passphrase of ${printable(keyFile)}: `);
+      return answer === undefined || answer === '' ? [] : [answer];
+    }
     const read: string[] = [];
     for (const path of paths) read.push(await readPassphrase(world.files, resolve(world.cwd, path)));
     return read;

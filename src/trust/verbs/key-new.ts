@@ -1,20 +1,22 @@
 import { resolve } from 'node:path';
-import type { Implementation } from '#kernel';
+import { type Implementation, printable, type World } from '#kernel';
+import { trustFault } from '../faults.ts';
 import { makeKeyFiles } from '../io/key-files.ts';
-import { passphrasesOf } from '../io/keys.ts';
+import { type Passphrases, passphrasesOf } from '../io/keys.ts';
 import type { KeyNewInput, KeyNewOutput } from '../operations.ts';
 
 export const keyNewVerb: Implementation<KeyNewInput, KeyNewOutput> = {
   async run(input, world) {
     const { files, cwd, env } = world;
     const path = resolve(cwd, input.file);
-    const variable = env['SALLYPORT_PASSPHRASE_FILE'] ?? '';
-    const encrypted = input.passphraseFile !== undefined || variable !== '';
+    const named = input.passphraseFile !== undefined || (env['SALLYPORT_PASSPHRASE_FILE'] ?? '') !== '';
+    const passphrases = named ? passphrasesOf(world, input.passphraseFile) : await askTwice(world, path);
     const { key, publicPath } = await makeKeyFiles(files, path, {
       holder: input.holder,
       algorithm: input.algorithm ?? 'ed25519',
-      ...(encrypted ? { passphrases: passphrasesOf(world, input.passphraseFile) } : {}),
+      ...(passphrases === undefined ? {} : { passphrases }),
     });
+    const encrypted = passphrases !== undefined;
     return { path, public: publicPath, holder: input.holder, algorithm: key.algorithm, keyid: key.keyid, encrypted };
   },
 
@@ -33,3 +35,13 @@ export const keyNewVerb: Implementation<KeyNewInput, KeyNewOutput> = {
     ].join('\n');
   },
 };
+
+/** From a person, who may want none; twice, since nobody sees what is typed. */
+async function askTwice(world: World, path: string): Promise<Passphrases | undefined> {
+  if (world.askSecret === undefined) return undefined;
+  const first = await world.askSecret(`Passphrase for ${printable(path)} (empty: the file is not encrypted): `);
+  if (first === '') return undefined;
+  if ((await world.askSecret('The same again: ')) !== first)
+    throw trustFault('trust.passphrases-differ', { where: path });
+  return async () => [first];
+}
