@@ -74,6 +74,8 @@ export const reportShape = z.object({
   /** Lines for a shell that check the bundle without Sallyport. */
   check: z.array(z.string()),
   report: z.string(),
+  /** The same as one HTML page that opens without a network. */
+  page: z.string(),
 });
 
 export type Report = z.infer<typeof reportShape>;

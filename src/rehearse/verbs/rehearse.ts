@@ -7,6 +7,7 @@ import { cross, refuse, verifyLedgers } from '../io/crossing.ts';
 import { runInside } from '../io/inside.ts';
 import { openPlace, placeOf } from '../io/place.ts';
 import type { RehearseInput } from '../operations.ts';
+import { renderPage, size } from '../page.ts';
 import type { Report, Refusal } from '../report.ts';
 import { Story } from '../story.ts';
 
@@ -49,9 +50,11 @@ export const rehearseVerb: Implementation<RehearseInput, Report> = {
         refusals,
         check: [...(crossed?.check ?? [])],
         report: reportPath,
+        page: reportPath.replace(/(?:\.json)?$/, '.html'),
       };
       if (crossed !== undefined) await record(world, place.inside, report);
       await writeDurably(world.files, reportPath, `${JSON.stringify(report, null, 2)}\n`, { mode: 0o600 });
+      await writeDurably(world.files, report.page, renderPage(report), { mode: 0o600 });
       return report;
     } finally {
       await close();
@@ -167,7 +170,7 @@ function show(report: Report, style: Style): string {
     lines.push(style.bad('Not proved:'));
     for (const { where, detail } of report.reasons) lines.push(`  ${where}: ${detail}`);
   }
-  lines.push(`Took ${seconds(report.milliseconds)}. The report: ${report.report}`);
+  lines.push(`Took ${seconds(report.milliseconds)}. The report: ${report.report}`, `As a page:    ${report.page}`);
   if (report.check.length > 0) {
     lines.push(
       '',
@@ -180,10 +183,4 @@ function show(report: Report, style: Style): string {
 
 function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(milliseconds < 10_000 ? 2 : 1)} s`;
-}
-
-function size(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} kB`;
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
