@@ -43,10 +43,9 @@ test(
         );
       for (const { from, to, protocol, port, allowed } of asked) {
         const [source, target] = [find(from), find(to)];
-        const [leaving, entering] = [engine.reach(source, 'egress'), engine.reach(target, 'ingress')];
         const { possible, certain } = both(
-          leaving.named.get(target.id) ?? leaving.others(target),
-          entering.named.get(source.id) ?? entering.others(source),
+          engine.admits(source, 'egress', target),
+          engine.admits(target, 'ingress', source),
         );
         pokes++;
         const answers = [includes(possible, protocol, port), includes(certain, protocol, port)];

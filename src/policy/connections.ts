@@ -1,6 +1,16 @@
 import { type AddressRange, rangeText } from './addresses.ts';
-import { ALL_PORTS, intersect, NO_PORTS, portText, unite } from './port-set.ts';
-import { type Answer, both, Engine, type PodClass, type Profile, type Reach, WHY } from './engine.ts';
+import { ALL_PORTS, intersect, portText, unite } from './port-set.ts';
+import {
+  type Answer,
+  answerOf,
+  both,
+  Engine,
+  NOTHING,
+  type PodClass,
+  type Profile,
+  type Reach,
+  WHY,
+} from './engine.ts';
 import { CONTROLLER, entrancesOf } from './entrances.ts';
 import { type Cluster, peerName, type Pod } from './model.ts';
 
@@ -61,14 +71,7 @@ export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
 
   const pairs: { from: number; to: number; answer: Answer }[] = [];
   const several = new Map<number, Answer[]>();
-  const add = (from: PodClass, to: PodClass): void => {
-    const answer = both(look(egress[from.id]!, to), entering(ingress[to.id]!, from));
-    if (
-      answer.possible.empty &&
-      !members[from.id]!.some(({ mixed }) => mixed) &&
-      !members[to.id]!.some(({ mixed }) => mixed)
-    )
-      return;
+  const add = (from: PodClass, to: PodClass, answer: Answer): void => {
     for (const source of members[from.id]!) {
       for (const target of members[to.id]!) {
         if (source.peer === target.peer) continue;
@@ -77,30 +80,41 @@ export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
           const list = several.get(key);
           if (list === undefined) several.set(key, [answer]);
           else list.push(answer);
-        } else pairs.push({ from: source.peer, to: target.peer, answer });
+        } else if (!answer.possible.empty) pairs.push({ from: source.peer, to: target.peer, answer });
       }
     }
   };
 
   // ALG-5: where neither side is open to all, only pairs that a rule names are there.
-  const openTargets = classes.filter(({ id }) => ingress[id]!.othersAllowed);
-  const namedBy = new Map<number, PodClass[]>();
-  for (const target of classes) {
-    if (ingress[target.id]!.othersAllowed) continue;
-    for (const id of ingress[target.id]!.named.keys()) {
-      const list = namedBy.get(id);
-      if (list === undefined) namedBy.set(id, [target]);
-      else list.push(target);
-    }
+  const entering = new Map(ingress.map((reach) => [reach.id, { reach, targets: [] as PodClass[] }]));
+  for (const target of classes) entering.get(ingress[target.id]!.id)!.targets.push(target);
+  const naming: { reach: Reach; answer: Answer }[][] = classes.map(() => []);
+  for (const { reach } of entering.values()) {
+    reach.named.forEach((source, i) => naming[source]!.push({ reach, answer: reach.answers[i]! }));
   }
+  const openTargets = [...entering.values()]
+    .filter(({ reach }) => reach.othersAllowed)
+    .flatMap(({ targets }) => targets);
   const someMixed = classesOf.some((own) => own.size > 1);
+  const inAnswers: (Answer | undefined)[] = Array.from({ length: entering.size });
+  const outAnswers: (Answer | undefined)[] = Array.from({ length: classes.length });
   for (const source of classes) {
     const reach = egress[source.id]!;
-    if (someMixed || source.hostNetwork) for (const target of classes) add(source, target);
+    const named = naming[source.id]!;
+    for (const { reach: one, answer } of named) inAnswers[one.id] = answer;
+    reach.named.forEach((target, i) => (outAnswers[target] = reach.answers[i]));
+    const consider = (target: PodClass): void => {
+      const one = ingress[target.id]!;
+      const inward = inAnswers[one.id] ?? one.others(source);
+      add(source, target, both(outAnswers[target.id] ?? reach.others(target), fromHost(source, inward)));
+    };
+    if (someMixed || source.hostNetwork) classes.forEach(consider);
     else if (reach.othersAllowed) {
-      for (const target of openTargets) add(source, target);
-      for (const target of namedBy.get(source.id) ?? []) add(source, target);
-    } else for (const id of reach.named.keys()) add(source, classes[id]!);
+      openTargets.forEach(consider);
+      for (const { reach: one } of named) if (!one.othersAllowed) entering.get(one.id)!.targets.forEach(consider);
+    } else for (const id of reach.named) consider(classes[id]!);
+    for (const { reach: one } of named) inAnswers[one.id] = undefined;
+    for (const target of reach.named) outAnswers[target] = undefined;
   }
 
   const mixed = new Set<number>();
@@ -125,12 +139,12 @@ export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
   });
 
   const entrances: { to: number; answer: Answer }[] = [];
-  const entering2 = new Map<number, Answer[]>();
+  const opened = new Map<number, Answer[]>();
   for (const [pod, answer] of entrancesOf(cluster, engine)) {
     const peer = peers.get(peerName(pod))!;
-    entering2.set(peer, [...(entering2.get(peer) ?? []), answer]);
+    opened.set(peer, [...(opened.get(peer) ?? []), answer]);
   }
-  for (const [to, answers] of entering2) {
+  for (const [to, answers] of opened) {
     const answer = together(answers);
     if (!answer.possible.empty) entrances.push({ to, answer });
   }
@@ -138,21 +152,15 @@ export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
   return { peers: [...peers.keys()], pairs, outside, entrances, mixed: [...mixed].map((peer) => first.get(peer)!) };
 }
 
-function look(reach: Reach, peer: PodClass): Answer {
-  return reach.named.get(peer.id) ?? reach.others(peer);
-}
-
 /** NP-15: what comes from a pod's own node is always let in, and a pod in its node's network may be on that one. */
-function entering(reach: Reach, peer: PodClass): Answer {
-  const answer = look(reach, peer);
-  if (!peer.hostNetwork) return answer;
-  return { possible: ALL_PORTS, certain: answer.certain, why: answer.why | WHY.hostNetwork };
+function fromHost({ hostNetwork }: PodClass, answer: Answer): Answer {
+  return hostNetwork ? answerOf(ALL_PORTS, answer.certain, answer.why | WHY.hostNetwork) : answer;
 }
 
 /** What is open for one of several pods, and what is open for all. */
 function together(answers: readonly Answer[]): Answer {
   const [head, ...rest] = answers;
-  if (head === undefined || rest.length === 0) return head ?? { possible: NO_PORTS, certain: NO_PORTS, why: 0 };
+  if (head === undefined || rest.length === 0) return head ?? NOTHING;
   let { possible, certain, why } = head;
   for (const answer of rest) {
     if (answer.possible !== head.possible || answer.certain !== head.certain) why |= WHY.podsDiffer;
@@ -160,7 +168,7 @@ function together(answers: readonly Answer[]): Answer {
     certain = intersect(certain, answer.certain);
     why |= answer.why;
   }
-  return { possible, certain, why: possible === certain ? 0 : why };
+  return answerOf(possible, certain, why);
 }
 
 function outsideRows(reaches: readonly Reach[]): { range: AddressRange; answer: Answer }[] {

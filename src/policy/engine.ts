@@ -44,16 +44,25 @@ export interface Answer {
   readonly why: number;
 }
 
-export const NOTHING: Answer = { possible: NO_PORTS, certain: NO_PORTS, why: 0 };
+const answersKnown = new Map<number, Map<number, Answer>>();
 
-export function both(a: Answer, b: Answer): Answer {
-  const possible = intersect(a.possible, b.possible);
-  const certain = intersect(a.certain, b.certain);
-  return { possible, certain, why: possible === certain ? 0 : a.why | b.why };
+/** Equal answers are the same object. Where both sets are equal nothing depends, and there is no reason. */
+export function answerOf(possible: PortSet, certain: PortSet, why: number): Answer {
+  const reason = possible === certain ? 0 : why;
+  let inner = answersKnown.get(possible.id);
+  if (inner === undefined) answersKnown.set(possible.id, (inner = new Map()));
+  const key = certain.id * 256 + reason;
+  let answer = inner.get(key);
+  if (answer === undefined) inner.set(key, (answer = { possible, certain, why: reason }));
+  return answer;
 }
 
-export function sameAnswer(a: Answer, b: Answer): boolean {
-  return a.possible === b.possible && a.certain === b.certain && a.why === b.why;
+export const NOTHING: Answer = answerOf(NO_PORTS, NO_PORTS, 0);
+
+/** What both sides let through. */
+export function both(a: Answer, b: Answer): Answer {
+  if (a === b) return a;
+  return answerOf(intersect(a.possible, b.possible), intersect(a.certain, b.certain), a.why | b.why);
 }
 
 /** Pods that no selector, block or named port of these policies can tell apart. */
@@ -73,10 +82,13 @@ interface PortMap {
   readonly ports: readonly ContainerPort[];
 }
 
-/** What one direction of a class of pods admits. Pods that are not named stand for all that no rule tells apart. */
+/** What one direction of some classes of pods admits. Pods that are not named stand for all that no rule tells apart. */
 export interface Reach {
-  /** By the id of the class. */
-  readonly named: ReadonlyMap<number, Answer>;
+  /** Reaches are numbered in each direction; classes to which the same policies apply share one. */
+  readonly id: number;
+  /** Ids of the classes that a rule names, and beside them what is admitted. */
+  readonly named: readonly number[];
+  readonly answers: readonly Answer[];
   /** For a pod that is not named; its named ports count in the direction egress. */
   others(peer: PodClass): Answer;
   /** False where `others` never allows anything. */
@@ -101,6 +113,7 @@ interface ResolvedRule {
 }
 
 interface ResolvedPolicy {
+  readonly id: number;
   readonly policy: Policy;
   readonly subjects: ReadonlyMap<number, Match>;
   readonly ingress: readonly ResolvedRule[] | undefined;
@@ -142,6 +155,9 @@ export class Engine {
   readonly #namedPorts = new Map<PortRule, Map<number, PortSet>>();
   readonly #rules = new Map<Rule, ResolvedRule>();
   readonly #bySubject = new Map<number, { resolved: ResolvedPolicy; match: Match }[]>();
+  readonly #reaches = { ingress: new Map<string, Reach>(), egress: new Map<string, Reach>() };
+  /** The state of each class while a reach is computed; 0 between. */
+  readonly #states: Uint32Array;
   readonly policies: readonly ResolvedPolicy[];
 
   constructor(cluster: Cluster, profile: Profile) {
@@ -163,7 +179,8 @@ export class Engine {
     }
     this.policies = [...cluster.policies]
       .sort((a, b) => a.priority - b.priority)
-      .map((policy) => this.#resolvePolicy(policy));
+      .map((policy, id) => this.#resolvePolicy(policy, id));
+    this.#states = new Uint32Array(this.classes.length);
     for (const resolved of this.policies) {
       for (const [id, match] of resolved.subjects) {
         const list = this.#bySubject.get(id);
@@ -322,8 +339,9 @@ export class Engine {
     return found;
   }
 
-  #resolvePolicy(policy: Policy): ResolvedPolicy {
+  #resolvePolicy(policy: Policy, id: number): ResolvedPolicy {
     return {
+      id,
       policy,
       subjects: this.#findPods(policy.subject, hostMatchOf(policy)).pods,
       ingress: policy.ingress?.map((rule) => this.#resolveRule(rule, policy)),
@@ -388,7 +406,9 @@ export class Engine {
 
   /**
    * Which pods a block covers. Of a NetworkPolicy never certainly, for some enforcers let its blocks cover no pod
-   * (NP-11); `networks` of an admin policy do cover pods (NP-23). A pod without known address is covered perhaps.
+   * (NP-11); `networks` of an admin policy do cover pods (NP-23). A pod without known address is covered perhaps
+   * by a whole family and by admin policies, which may deny; otherwise the row about the range speaks of it, for to name
+   * every such pod in every row would say nothing more.
    */
   #blockPods(block: BlockPeer, coversPods: boolean): PodsFound {
     const { range, except } = block;
@@ -399,7 +419,7 @@ export class Engine {
       let why = 0;
       for (const { id, addresses, hostNetwork } of this.classes) {
         const known = addresses.some(({ family, value }) => covers(block, family, value));
-        if (addresses.length > 0 && !known) continue;
+        if (!known && (addresses.length > 0 || !(coversPods || isWhole(range)))) continue;
         const certain =
           known && coversPods && !hostNetwork && addresses.every(({ family, value }) => covers(block, family, value));
         pods.set(id, certain ? YES : MAYBE);
@@ -415,44 +435,77 @@ export class Engine {
 
   /** What one direction of a class admits, for every peer there is. */
   reach(subject: PodClass, direction: Direction): Reach {
+    const known = this.#reaches[direction];
+    const applying = this.#bySubject.get(subject.id) ?? [];
+    const ports = direction === 'ingress' ? subject.ports.id : '';
+    const key = `${applying.map(({ resolved, match }) => `${resolved.id}.${match}`).join()};${ports};${subject.hostNetwork}`;
+    let found = known.get(key);
+    if (found === undefined) {
+      found = this.#reachOf(subject, direction, known.size);
+      known.set(key, found);
+    }
+    return found;
+  }
+
+  /** What `reach` says of one peer. */
+  admits(subject: PodClass, direction: Direction, peer: PodClass): Answer {
+    const reach = this.reach(subject, direction);
+    return reach.answers[reach.named.indexOf(peer.id)] ?? reach.others(peer);
+  }
+
+  #reachOf(subject: PodClass, direction: Direction, id: number): Reach {
     const stack = this.#stackOf(subject, direction);
     const rules = [...stack.admin, ...(stack.network ?? []), ...stack.baseline];
     const general: number[] = [];
-    const perPod = new Map<number, number[]>();
+    // Each list of rules that match a peer is a state, reached from the list without its last by that one.
+    const states: (readonly number[])[] = [[]];
+    const steps = new Map<number, number>();
+    const stateOf = this.#states;
+    const named: number[] = [];
     rules.forEach((rule, index) => {
       if (rule.everyPod) general.push(index * 2);
-      for (const [id, match] of rule.pods) {
-        const list = perPod.get(id);
+      for (const [peer, match] of rule.pods) {
         const entry = index * 2 + (match === MAYBE ? 1 : 0);
-        if (list === undefined) perPod.set(id, [entry]);
-        else list.push(entry);
+        const state = stateOf[peer]!;
+        if (state === 0) named.push(peer);
+        const step = state * rules.length * 2 + entry;
+        let next = steps.get(step);
+        if (next === undefined) {
+          next = states.length;
+          states.push([...states[state]!, entry]);
+          steps.set(step, next);
+        }
+        stateOf[peer] = next;
       }
     });
-    const memo = new Map<string, Answer>();
     // Without named ports the peer's ports do not count; in the direction ingress they are those of the subject.
     const byPeer = direction === 'egress' && rules.some(({ ports }) => ports === undefined);
-    const answer = (matched: readonly number[], ports: PortMap): Answer => {
-      const key = byPeer ? `${matched.join()};${ports.id}` : matched.join();
-      let found = memo.get(key);
-      if (found === undefined) {
-        found = this.#decide(subject, stack, rules, matched, direction === 'egress' ? ports : subject.ports);
-        memo.set(key, found);
+    const memo = new Map<number, Answer>();
+    const answer = (state: number, ports: PortMap): Answer => {
+      const key = byPeer ? state * this.#portMaps.size + ports.id : state;
+      let decided = memo.get(key);
+      if (decided === undefined) {
+        const matched = [...general, ...states[state]!].sort((a, b) => a - b);
+        decided = this.#decide(subject, stack, rules, matched, direction === 'egress' ? ports : subject.ports);
+        memo.set(key, decided);
       }
-      return found;
+      return decided;
     };
-    const named = new Map<number, Answer>();
-    for (const [id, own] of perPod) {
-      const peer = this.classes[id]!;
-      named.set(id, answer(general.length === 0 ? own : mergeSorted(general, own), peer.ports));
-    }
-    let othersAllowed = false;
-    if (byPeer) {
-      for (const map of this.#portMaps.values()) if (!answer(general, map).possible.empty) othersAllowed = true;
-    } else othersAllowed = !answer(general, subject.ports).possible.empty;
+    const answers = named.map((peer) => {
+      const decided = answer(stateOf[peer]!, this.classes[peer]!.ports);
+      stateOf[peer] = 0;
+      return decided;
+    });
+    // What answers without a named peer needs no other state than the first, and lives as long as the map.
+    states.length = 1;
+    steps.clear();
+    const maps = byPeer ? [...this.#portMaps.values()] : [subject.ports];
     return {
+      id,
       named,
-      others: (peer) => answer(general, peer.ports),
-      othersAllowed,
+      answers,
+      others: (peer) => answer(0, peer.ports),
+      othersAllowed: maps.some((ports) => !answer(0, ports).possible.empty),
       addresses: this.#addresses(subject, stack, rules, direction),
     };
   }
@@ -533,8 +586,7 @@ export class Engine {
       why |= WHY.hostNetwork;
       allowed = ALL_PORTS;
     }
-    const certain = subtract(allowed, denied);
-    return { possible: allowed, certain, why: certain === allowed ? 0 : why };
+    return answerOf(allowed, subtract(allowed, denied), why);
   }
 
   #portsOf({ rule, ports }: ResolvedRule, destination: PortMap | undefined): PortSet {
@@ -597,11 +649,11 @@ export class Engine {
         if (answer === undefined) {
           answer = this.#decide(subject, stack, rules, matched, destination);
           if (answer.possible !== answer.certain && matched.some((entry) => (entry & 1) === 1)) {
-            answer = { ...answer, why: answer.why | WHY.elusivePeer };
+            answer = answerOf(answer.possible, answer.certain, answer.why | WHY.elusivePeer);
           }
           memo.set(key, answer);
         }
-        if (last !== undefined && sameAnswer(last.answer, answer)) {
+        if (last?.answer === answer) {
           last = { ...last, to };
           out[out.length - 1] = last;
         } else {
@@ -619,15 +671,13 @@ function hostMatchOf({ kind }: Policy): Match {
   return kind === 'ClusterNetworkPolicy' ? NO : MAYBE;
 }
 
+function isWhole({ family, from, to }: AddressRange): boolean {
+  return from === WHOLE[family].from && to === WHOLE[family].to;
+}
+
 function coversAll(peers: readonly Peer[]): boolean {
   return FAMILIES.every((family) =>
-    peers.some(
-      (peer) =>
-        peer.is === 'block' &&
-        peer.range.family === family &&
-        peer.range.from === WHOLE[family].from &&
-        peer.range.to === WHOLE[family].to,
-    ),
+    peers.some((peer) => peer.is === 'block' && peer.range.family === family && isWhole(peer.range)),
   );
 }
 
@@ -651,8 +701,4 @@ function strongest(all: readonly ReadonlyMap<number, Match>[]): ReadonlyMap<numb
     for (const [id, match] of one) if (match > (out.get(id) ?? NO)) out.set(id, match);
   }
   return out;
-}
-
-function mergeSorted(a: readonly number[], b: readonly number[]): number[] {
-  return [...a, ...b].sort((x, y) => x - y);
 }

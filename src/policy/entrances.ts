@@ -1,6 +1,6 @@
-import { both, type Engine, NOTHING, type Answer } from './engine.ts';
+import { type Answer, answerOf, both, type Engine } from './engine.ts';
 import type { Cluster, Pod, Service, ServicePort } from './model.ts';
-import { intersect, NO_PORTS, portRange, type PortSet, unite } from './port-set.ts';
+import { NO_PORTS, portRange, type PortSet, unite } from './port-set.ts';
 import { selects, YES } from './selector.ts';
 
 /** How a map names the controller that Ingress and Route objects configure. */
@@ -11,21 +11,10 @@ export function entrancesOf(cluster: Cluster, engine: Engine): Map<Pod, Answer> 
   const { controller } = engine;
   const answers = new Map<Pod, Answer>();
   if (controller === undefined) return answers;
-  const leaving = engine.reach(controller, 'egress');
   for (const [pod, wanted] of wantedPorts(cluster)) {
     const target = engine.classOf(pod);
-    const entering = engine.reach(target, 'ingress');
-    const policy = both(
-      leaving.named.get(target.id) ?? leaving.others(target),
-      entering.named.get(controller.id) ?? entering.others(controller),
-    );
-    const answer = {
-      possible: intersect(policy.possible, wanted),
-      certain: intersect(policy.certain, wanted),
-      why: policy.why,
-    };
-    if (!answer.possible.empty) answers.set(pod, answer.possible === answer.certain ? { ...answer, why: 0 } : answer);
-    else answers.set(pod, NOTHING);
+    const policy = both(engine.admits(controller, 'egress', target), engine.admits(target, 'ingress', controller));
+    answers.set(pod, both(policy, answerOf(wanted, wanted, 0)));
   }
   return answers;
 }

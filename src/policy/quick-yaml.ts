@@ -4,9 +4,10 @@
  * leaves to the whole reader: `undefined`. It never gives another value than that one.
  */
 export function quickYaml(text: string): { readonly value: unknown } | undefined {
-  if (text.includes('\t') || text.includes('\r') || text.includes('\u0000')) return undefined;
+  const lines = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text;
+  if (/[\t\r\u0000]/.test(lines)) return undefined;
   try {
-    return { value: new QuickReader(text.split('\n')).document() };
+    return { value: new QuickReader(lines.split('\n')).document() };
   } catch (error) {
     if (error instanceof NotSure) return undefined;
     throw error;
@@ -182,8 +183,8 @@ function scalar(content: string): unknown {
   if (WORDS.has(text)) return WORDS.get(text);
   // Digits, sign or point in front: perhaps a number of one of YAML 1.1's many forms.
   if (first <= 57 && (first >= 48 || first === 43 || first === 45 || first === 46)) {
-    if (/^-?(?:0|[1-9][0-9]{0,14})$/.test(text)) return Object.is(Number(text), -0) ? 0 : Number(text);
-    if (!/^\d[\w-]*\/|^\d+\.\d+\.\d|^\d+[G-WYZg-nq-wyz]/.test(text)) throw new NotSure();
+    if (/^(?:0|-?[1-9][0-9]{0,14})$/.test(text)) return Number(text);
+    if (!/^\d[\w-]*\/|^\d\w*-\w*-\w|^\d+\.\d+\.\d|^\d+[G-WYZg-nq-wyz]/.test(text)) throw new NotSure();
   }
   return text;
 }

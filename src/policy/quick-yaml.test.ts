@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+import { type ManifestDocument, splitDocuments, wholeYaml } from './document.ts';
+import { quickYaml } from './quick-yaml.ts';
+
+/** Where the quick reader has an answer, it is that of the whole one. */
+function agrees(text: string): boolean {
+  const quick = quickYaml(text);
+  if (quick === undefined) return false;
+  const whole = wholeYaml({ file: 'a.yaml', line: 1, text });
+  assert.ok(whole.ok, `only the quick reader takes ${JSON.stringify(text)}`);
+  assert.deepEqual(quick.value, whole.value, text);
+  return true;
+}
+
+const word = fc.oneof(
+  fc.constantFrom(
+    'y',
+    'n',
+    'on',
+    'Off',
+    'null',
+    '~',
+    '',
+    '1',
+    '01',
+    '0x1f',
+    '1.5',
+    '-3',
+    '1e3',
+    '12:30',
+    '1_000',
+    '10.0.0.0/8',
+    '10.1.2.3',
+  ),
+  fc.constantFrom(
+    '::1',
+    'fd00::/8',
+    'a: b',
+    'a #b',
+    '#a',
+    '- a',
+    '-',
+    '{}',
+    '[]',
+    '[a',
+    '"',
+    "'",
+    "it's",
+    '|',
+    '>',
+    '&a',
+    '*a',
+    '!x',
+    '%',
+    '@',
+    '100m',
+    '2Gi',
+    '.5',
+    '+1',
+    '=',
+    '<<',
+    '2026-01-01',
+    '.inf',
+    '0o17',
+    '-0',
+  ),
+  fc.string({ maxLength: 8 }),
+);
+const tree = fc.letrec((tie) => ({
+  node: fc.oneof(
+    { maxDepth: 4 },
+    fc.oneof(word, fc.integer(), fc.boolean(), fc.constant(null)),
+    tie('list'),
+    tie('map'),
+  ),
+  list: fc.array(tie('node'), { maxLength: 4 }),
+  map: fc.dictionary(fc.oneof(fc.stringMatching(/^[a-z][a-zA-Z./-]{0,8}$/), word), tie('node'), { maxKeys: 4 }),
+})).node;
+
+test('the quick reader agrees with the whole one on written trees, or leaves them to it', () => {
+  let quick = 0;
+  fc.assert(
+    fc.property(tree, fc.constantFrom('PLAIN', 'QUOTE_DOUBLE'), (value, style) => {
+      if (agrees(stringify(value, { version: '1.1', defaultStringType: style as 'PLAIN', lineWidth: 0 }))) quick++;
+    }),
+    { numRuns: 1500 },
+  );
+  assert.ok(quick > 200, `only ${quick} were read quickly`);
+});
+
+test('the quick reader agrees with the whole one on lines put together at random, or leaves them to it', () => {
+  const line = fc.tuple(
+    fc.nat(3),
+    fc.constantFrom('', '- ', '- - ', 'k: ', 'a: ', '- k: ', "'q': ", '"q": ', 'y: '),
+    word,
+  );
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 7 }), (lines) => {
+      const text = lines.map(([indent, lead, rest]) => `${'  '.repeat(indent)}${lead}${rest}`).join('\n');
+      const whole = wholeYaml({ file: 'a.yaml', line: 1, text });
+      const quick = quickYaml(text);
+      if (quick === undefined) return;
+      assert.ok(whole.ok, `only the quick reader takes ${JSON.stringify(text)}`);
+      assert.deepEqual(quick.value, whole.value, JSON.stringify(text));
+    }),
+    { numRuns: 6000 },
+  );
+});
+
+const DATA = join(import.meta.dirname, '../../../shared/data/netpol-golden/manifests');
+
+test(
+  'real manifests: most are read quickly, and all alike',
+  { skip: existsSync(DATA) ? false : `${DATA} is not there` },
+  () => {
+    const documents: ManifestDocument[] = globSync(`${DATA}/{anp,acs,online,test,k8s,exposure}*/*.yaml`).flatMap(
+      (file) => splitDocuments(file, readFileSync(file, 'utf8')),
+    );
+    let quick = 0;
+    for (const { text } of documents) if (wholeYaml({ file: 'a.yaml', line: 1, text }).ok && agrees(text)) quick++;
+    assert.ok(quick > documents.length * 0.6, `${quick} of ${documents.length}`);
+  },
+);
+
+test('literal blocks keep their lines', () => {
+  for (const text of [
+    'a: |\n  one\n\n  two\nb: 1\n',
+    'a: |-\n  one\n    two\n',
+    '- |\n  x\n- y\n',
+    'a: |\r\n  one\r\n\r\nb: two\r\n',
+    'a: |\n  # no comment\n  x: 1\n',
+  ]) {
+    assert.ok(agrees(text), text);
+  }
+});
