@@ -190,7 +190,8 @@ async function renderProject(key: string, form: Form, catalog: Catalog): Promise
           ...(time !== undefined && { 'upload-time': time }),
           ...(requires !== undefined && { 'requires-python': requires }),
           ...(yanked !== undefined && { yanked: yanked === '' ? true : yanked }),
-          ...(core !== undefined && { 'core-metadata': core, 'dist-info-metadata': core }),
+          // Never by its old name here: pip 22.3 to 23.0, Debian 12's among them, ends with an exception (PEP 714).
+          ...(core !== undefined && { 'core-metadata': core }),
         };
       }),
     });

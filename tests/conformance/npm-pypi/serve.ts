@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { depotHandler } from '#depot';
 import type { Catalog } from '#ecosystems';
 import { ecosystemOf } from '#ecosystems/list';
+import { runtimeEnvironment } from '#system';
 
 export interface Served {
   readonly base: string;
@@ -65,6 +66,7 @@ export async function run(
         PATH: process.env['PATH'] ?? '/usr/bin:/bin',
         HOME: join(folder, 'home'),
         LANG: 'C.UTF-8',
+        ...runtimeEnvironment(process.env),
         ...environment,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
