@@ -28,7 +28,14 @@ export const sealOutput = z.object({
   /** Bytes of the file. */
   size: z.number(),
   bundle,
-  trust: z.object({ custody: z.string(), holders: z.array(z.string()), keyids: z.array(z.string()) }),
+  trust: z.object({
+    custody: z.string(),
+    holders: z.array(z.string()),
+    keyids: z.array(z.string()),
+    /** How many holders the root demands, and whether so many signed with all their keys. */
+    threshold: z.number(),
+    enough: z.boolean(),
+  }),
   ledger: z.object({ index: z.number(), size: z.number(), root: z.string() }),
   check: z.array(z.string()),
 });

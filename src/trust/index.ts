@@ -32,4 +32,5 @@ export {
   speaksFor,
 } from './root.ts';
 export { type Signer, signEnvelope } from './signing.ts';
+export { holdersWith } from './threshold.ts';
 export { judgeRoot, type Verification, type VerificationOptions, verifyEnvelope } from './verification.ts';

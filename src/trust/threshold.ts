@@ -33,10 +33,7 @@ export function countHolders(
     signed.add(key.keyid);
     if (!wanted.includes(key)) ofOtherRole = true;
   }
-  const holders = (root.roles.get(role) ?? []).filter((name) => {
-    const required = root.holders.find((holder) => holder.name === name)?.require.get(role) ?? [];
-    return required.length > 0 && required.every((id) => signed.has(id));
-  });
+  const { holders } = holdersWith(root, role, [...signed]);
   const threshold = root.thresholds.get(role);
   if (threshold === undefined) return no('trust.wrong-role', `The root of ${root.site} has no ${role}.`);
   if (holders.length >= threshold) return { ok: true, holders };
@@ -52,6 +49,20 @@ export function countHolders(
   }
   if (holders.length === 0 && ofOtherRole) return no('trust.wrong-role', need);
   return { ok: false, reason: { code: 'trust.threshold', where: '', detail: need }, holders };
+}
+
+/** Which holders of a role sign completely with these keys, and how many the root demands. */
+export function holdersWith(
+  root: Root,
+  role: Role,
+  keyids: readonly string[],
+): { readonly holders: readonly string[]; readonly threshold: number } {
+  const names = root.roles.get(role) ?? [];
+  const holders = names.filter((name) => {
+    const required = root.holders.find((holder) => holder.name === name)?.require.get(role) ?? [];
+    return required.length > 0 && required.every((id) => keyids.includes(id));
+  });
+  return { holders, threshold: root.thresholds.get(role) ?? names.length };
 }
 
 function requiredKeys(root: Root, role: Role, known: ReadonlyMap<string, PublicKey>): PublicKey[] {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '#system/testing';
-import { type Ran, sallyport } from './sallyport.ts';
+import { launcher, type Ran, sallyport } from './sallyport.ts';
 
 // Keys held by several people, from the first root to a revoked sealer, by the real command.
 
@@ -116,7 +117,8 @@ test('two of three seal; the inside was away for two rotations; a revoked sealer
   await run('trust sign two --key out/keys/sealer.key --key ada.key --key cat.key --passphrase-file pass');
   await run('trust accept two --home out');
 
-  await run('seal --home out -o ada.bundle --key ada.key --passphrase-file pass');
+  const tooFew = await run('seal --home out -o ada.bundle --key ada.key --passphrase-file pass');
+  assert.deepEqual([tooFew.trust.threshold, tooFew.trust.enough], [2, false], 'whoever seals hears it before the way');
   const alone = await run('admit ada.bundle --home in', 1);
   assert.deepEqual(reasons(alone), ['trust.threshold']);
   assert.equal((await run('trust show --home in')).root.version, 1, 'a refused bundle brings no root');
@@ -131,7 +133,10 @@ test('two of three seal; the inside was away for two rotations; a revoked sealer
   await run('trust accept three --home out');
   assert.equal((await run(`${seal} -o no.bundle`, 3)).fault.code, 'trust.key-unknown');
 
-  await run('seal --home out -o two.bundle --key ada.key --key ben.key --key ben-pq.key --passphrase-file pass');
+  const sealed = await run(
+    'seal --home out -o two.bundle --key ada.key --key ben.key --key ben-pq.key --passphrase-file pass',
+  );
+  assert.equal(sealed.trust.enough, true);
   const admitted = await run('admit two.bundle --home in');
   assert.deepEqual(
     [admitted.verdict, admitted.trust.custody, admitted.trust.holders, admitted.trust.root.version],
@@ -174,4 +179,26 @@ test('an emergency: a root alone, on any medium, revokes a sealer on the inside'
   await run(`trust pin ${path} --fingerprint ${fingerprint} --home third`);
   assert.equal((await run('trust accept cut --home third', 1)).verdict, 'refused');
   assert.equal((await run('trust show --home third')).root.version, 1);
+});
+
+test('a passphrase that a person types is not seen', async (t) => {
+  const folder = await temporaryFolder(t);
+  if (spawnSync('script', ['--version']).status !== 0) return t.skip('no terminal can be had without script');
+  // util-linux's script gives the command a real terminal, and copies what that shows.
+  const child = spawn('script', ['-qec', `'${launcher}' trust key new ada.key --holder Ada`, '/dev/null'], {
+    cwd: folder,
+  });
+  let shown = '';
+  let questions = 0;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+    const asked = shown.match(/not encrypted\): |again: /g)?.length ?? 0;
+    for (; questions < asked; questions++) setTimeout(() => child.stdin.write(`${PASSPHRASE}\r`), 200);
+  });
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  assert.equal(code, 0, shown);
+  assert.equal(questions, 2);
+  assert.match(shown, /encrypted by its passphrase/);
+  assert.ok(!shown.includes(PASSPHRASE.slice(0, 8)), shown);
+  assert.match(await readFile(join(folder, 'ada.key'), 'utf8'), /ENCRYPTED/);
 });

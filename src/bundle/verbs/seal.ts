@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { type Digest, digestFromHex, hexOf, type Implementation, instantOf, type World } from '#kernel';
 import { STATEMENT_PAYLOAD_TYPE } from '#formats';
 import { homePath, openHome, readIfThere } from '#system';
-import { passphrasesOf, readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
+import { holdersWith, passphrasesOf, readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
 import { type Ledger, openLedger } from '#ledger';
 import { parseLock, readProject } from '#project';
 import { openStore } from '#store';
@@ -33,6 +33,11 @@ export const seal: Implementation<z.infer<typeof sealInput>, Output> = {
       `  ${bundle.project}, channel ${bundle.channel}, sequence ${bundle.sequence}, ${bundle.blobs} blobs, ${amount(bundle.bytes)} of content`,
       `  index ${bundle.index}`,
       `  signed by ${output.trust.holders.join(', ')}${output.trust.custody === 'one-person' ? style.warn(' (keys of one person)') : ` (${output.trust.custody})`}`,
+      ...(output.trust.enough
+        ? []
+        : [
+            `  ${style.warn('too few signed')}: the root demands ${output.trust.threshold}, each with all their keys; every side refuses this bundle (trust.threshold)`,
+          ]),
       `  ledger entry ${output.ledger.index}`,
       `Check it without Sallyport, in an empty folder, with the sealer's public key from another source:`,
       ...output.check.map((line) => `  ${line}`),
@@ -60,6 +65,15 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
   const pinned = await readPinned(files, home.path);
   const chain = pinned?.chain ?? (await readRoots(files, home.path));
   const custody = chain.at(-1)?.root.custody ?? 'one-person';
+  const judge = chain.at(-1)?.root;
+  const { holders: complete, threshold } =
+    judge === undefined
+      ? { holders: [], threshold: 1 }
+      : holdersWith(
+          judge,
+          'sealer',
+          signers.map(({ keyid }) => keyid),
+        );
   const store = await openStore(files, home);
   world.report({ type: 'step', step: 'seal', title: `Sealing ${project.name}` });
   const ledger = await openLedger(files, home, clock);
@@ -137,6 +151,8 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
         custody,
         holders: [...new Set(signers.map(({ holder }) => holder))],
         keyids: inKeyOrder(signers).map(({ keyid }) => keyid),
+        threshold,
+        enough: complete.length >= threshold,
       },
       ledger: recorded,
       check: checkLines(target, 'sealer.pem', result.seal),

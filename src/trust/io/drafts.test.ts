@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { copyFile, cp, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { Fault, type Files } from '#kernel';
 import { fixedClock, testWorld } from '#kernel/testing';
 import { nodeFiles } from '#system';
 import { faultyFiles, temporaryFolder } from '#system/testing';
-import { encodeDraft, parseDraft } from '../draft.ts';
+import { encodeDraft, parseDraft, progressOf } from '../draft.ts';
 import { ROOT_PAYLOAD_TYPE } from '../root.ts';
 import { memoryAppender, testKey, unflushed } from '../testing/index.ts';
 import { keyNewVerb } from '../verbs/key-new.ts';
@@ -305,4 +306,41 @@ test('a root that says more than this Sallyport knows is not written again', asy
   assert.equal((await ownRoot(disk, `${folder}/out`)).root.version, 1);
   await assert.rejects(proposeVerb.run({ out: 'x', home: 'out' }, world), code('trust.proposal'));
   assert.ok(testKey());
+});
+
+test('DRAFT-4: a rehearsal’s root stays one', async (t) => {
+  const folder = await temporaryFolder(t);
+  await createSide(disk, `${folder}/play`, { site: 'play', purpose: 'rehearsal', clock });
+  const world = testWorld(disk, folder);
+  const shared = { out: 'no', home: 'play', custody: 'shared' } as const;
+  await assert.rejects(proposeVerb.run(shared, world), code('trust.proposal'));
+  const made = await proposeVerb.run({ out: 'two', home: 'play' }, world);
+  assert.equal(made.custody, 'rehearsal');
+  await signVerb.run({ draft: ['two'], key: ['play/keys/sealer.key'] }, world);
+  assert.equal((await accept(`${folder}/play`, `${folder}/two`)).verdict, 'accepted');
+});
+
+test('DRAFT-2: any bytes are a draft or a sentence, and a changed draft signs nothing new', async (t) => {
+  const { folder, world } = await story(t);
+  await signVerb.run({ draft: ['two'], key: ['Ada.key'] }, world);
+  const good = await readFile(`${folder}/two`);
+  const whole = parseDraft(good);
+  assert.ok(typeof whole !== 'string');
+  const place = fc.nat(good.length - 1);
+  const changed = fc.tuple(place, fc.integer({ min: 1, max: 255 })).map(([at, by]) => {
+    const bytes = Buffer.from(good);
+    bytes[at] = (bytes[at] ?? 0) ^ by;
+    return bytes;
+  });
+  const cut = place.map((at) => good.subarray(0, at));
+  fc.assert(
+    fc.property(fc.oneof(changed, cut, fc.uint8Array({ maxLength: 200 })), (bytes) => {
+      const read = parseDraft(bytes);
+      if (typeof read === 'string') return assert.notEqual(read, '');
+      // What is left to change without notice is not signed: the name of a key, the file of the root before.
+      assert.ok(progressOf(read.root, read).signed.every((name) => name === 'Ada'));
+      if (read.root.fingerprint !== whole.root.fingerprint) assert.deepEqual(progressOf(read.root, read).signed, []);
+    }),
+    { numRuns: 400 },
+  );
 });

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { pae } from '#formats';
+import { ENVELOPE_SIGNATURES_LIMIT, pae } from '#formats';
 import type { Implementation } from '#kernel';
 import { writeDurably } from '#system';
 import { signWith } from '../algorithm.ts';
@@ -42,6 +42,13 @@ export const signVerb: Implementation<SignInput, SignOutput> = {
       if (draft.signatures.some(({ keyid }) => keyid === key.keyid)) continue;
       draft = mergeSignatures(draft, [{ keyid: key.keyid, sig: signWith(key.algorithm, key.private, message) }]);
       added.push(key.keyid);
+    }
+    if (draft.signatures.length > ENVELOPE_SIGNATURES_LIMIT) {
+      throw trustFault('trust.not-a-draft', {
+        where: first,
+        detail: `With ${draft.signatures.length} signatures nobody could read it.`,
+        fix: `At most ${ENVELOPE_SIGNATURES_LIMIT} sign a root; sign with no more than the thresholds need.`,
+      });
     }
     const changed = draft.signatures.length > before;
     if (changed) await writeDurably(files, first, encodeDraft(draft));
