@@ -100,6 +100,8 @@ test('PROP-3: what cannot be is said, with the flag that would help', () => {
     [{ remove: ['Eve'] }, /no holder Eve/],
     [{ remove: ['Ben'] }, /threshold of sealer would be 2, with 1 to sign: Ada\. Say --threshold sealer=N/],
     [{ remove: ['low'] }, /keeps the key of the site's ledger/],
+    [{ revoke: [ledger.keyid] }, /whose the key of the ledger is/],
+    [{ remove: ['Ada', 'Ben', 'Cat'], roles: ['low=sealer'] }, /no key for the role sealer/],
     [{ roles: ['sealer'] }, /No new holder/],
     [{ roles: ['Ada=king'] }, /king is no role; roles are root, sealer/],
     [{ roles: ['Eve=root'] }, /no holder Eve/],

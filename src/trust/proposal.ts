@@ -261,6 +261,11 @@ function thresholdsOf(
     }
     thresholds[role] = threshold;
   }
+  if (listed.ledger === undefined && root.roles.has('ledger')) {
+    throw wrong(
+      'The root would no longer say whose the key of the ledger is. It is as old as the log: where it is known to others, make a new home.',
+    );
+  }
   if (listed.root === undefined) throw wrong('Nobody would hold the root, so it could never be changed again.');
   return thresholds;
 }
