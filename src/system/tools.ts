@@ -81,9 +81,21 @@ export async function debianTools<N extends ToolName>(
     const path = options.ignoreHost === true ? undefined : await findProgram(name, options.env);
     if (path !== undefined) found[name] = { name, path, source: 'host' };
   }
-  // One set a tool, so that asking for two together and one alone share the same folder.
-  for (const name of names) {
-    found[name] ??= await unpacked(name, options);
+  let apt: PrivateApt | undefined;
+  try {
+    for (const name of names) {
+      if (found[name] !== undefined) continue;
+      // A folder a tool, so that asking for two together and one alone find the same.
+      const folder = await folderOf(name, options.env);
+      const path = join(folder, 'bin', name);
+      if (!(await exists(path))) {
+        apt ??= await openApt(name, options);
+        await unpack(name, folder, apt, options);
+      }
+      found[name] = { name, path, source: 'cache' };
+    }
+  } finally {
+    await apt?.close();
   }
   return found as Record<N, Tool>;
 }
@@ -114,54 +126,71 @@ async function folderOf(name: ToolName, env: Readonly<Record<string, string | un
   return join(toolsFolder(env), `${PACKAGES[name]}-${key}`);
 }
 
-async function unpacked(name: ToolName, options: ToolsOptions): Promise<Tool> {
-  const folder = await folderOf(name, options.env);
-  const tool: Tool = { name, path: join(folder, 'bin', name), source: 'cache' };
-  if (await exists(tool.path)) return tool;
+/** apt with lists of its own, which are fetched once for all tools that are missing. */
+interface PrivateApt {
+  /** Where the archives of the last download lie. */
+  readonly archives: string;
+  call(program: 'apt-get' | 'dpkg-deb', args: readonly string[], what: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** `name` is the tool that is missing, for the fault. */
+async function openApt(name: ToolName, options: ToolsOptions): Promise<PrivateApt> {
   const aptGet = await findProgram('apt-get', options.env);
   const dpkgDeb = await findProgram('dpkg-deb', options.env);
   const aptConfig = await findProgram('apt-config', options.env);
   if (aptGet === undefined || dpkgDeb === undefined || aptConfig === undefined) {
     throw systemFault('tool.missing', { where: name, fix: `Install the program '${name}' and run this again.` });
   }
-
-  const step = `tools.${name}`;
-  options.report?.({
-    type: 'step',
-    step,
-    title: `Unpacking ${PACKAGES[name]} from this machine's Debian sources into ${toolsFolder(options.env)} (not installed)`,
+  const tools = toolsFolder(options.env);
+  await mkdir(tools, { recursive: true, mode: 0o700 });
+  await removeOld(tools);
+  const work = temporaryName(join(tools, 'apt'));
+  await mkdir(work, { mode: 0o700 });
+  const environment = childEnvironment(options.env, {
+    network: true,
+    also: ['HOME'],
+    set: { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive', APT_CONFIG: join(work, 'apt.conf') },
   });
-  await mkdir(toolsFolder(options.env), { recursive: true, mode: 0o700 });
-  await removeOld(toolsFolder(options.env));
-  const work = `${folder}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  const run = async (command: string, args: readonly string[], what: string): Promise<string> => {
+    const ended = await runProcess(command, args, {
+      env: environment,
+      timeout: 10 * 60_000,
+      keep: 8 * 1024 * 1024,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    if (ended.code === 0) return ended.stdout;
+    throw systemFault('tool.fetch', { where: name, detail: `${what} failed: ${lastWords(ended)}` });
+  };
+  const close = (): Promise<void> => rm(work, { recursive: true, force: true });
+  try {
+    await writePrivateApt(work, await run(aptConfig, ['dump'], 'apt-config'));
+    const text = `Reading this machine's Debian sources: tools are unpacked into ${tools}, not installed`;
+    options.report?.({ type: 'note', level: 'info', text });
+    await run(aptGet, ['-q', 'update'], 'apt-get update');
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const programs = { 'apt-get': aptGet, 'dpkg-deb': dpkgDeb };
+  return { archives: join(work, 'archives'), call: (program, args, what) => run(programs[program], args, what), close };
+}
+
+async function unpack(name: ToolName, folder: string, apt: PrivateApt, options: ToolsOptions): Promise<void> {
+  const step = `tools.${name}`;
+  options.report?.({ type: 'step', step, title: `Unpacking ${PACKAGES[name]}` });
+  const work = temporaryName(folder);
   let ok = false;
   try {
-    await mkdir(work, { mode: 0o700 });
-    const environment = childEnvironment(options.env, {
-      network: true,
-      also: ['HOME'],
-      set: { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive', APT_CONFIG: join(work, 'apt.conf') },
-    });
-    const call = async (command: string, args: readonly string[], what: string): Promise<string> => {
-      const ended = await runProcess(command, args, {
-        env: environment,
-        timeout: 10 * 60_000,
-        keep: 8 * 1024 * 1024,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      });
-      if (ended.code === 0) return ended.stdout;
-      throw systemFault('tool.fetch', { where: name, detail: `${what} failed: ${lastWords(ended)}` });
-    };
-    await writePrivateApt(work, await call(aptConfig, ['dump'], 'apt-config'));
-    await call(aptGet, ['-q', 'update'], 'apt-get update');
+    const root = join(work, 'root');
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    await rm(apt.archives, { recursive: true, force: true });
+    await mkdir(join(apt.archives, 'partial'), { recursive: true });
     // --reinstall: the package is wanted whole even where dpkg's list says that it is there.
     const pick = ['-q', '-y', '--no-install-recommends', '--reinstall', '--download-only', 'install', PACKAGES[name]];
-    await call(aptGet, pick, 'apt-get download');
-    const archives = (await readdir(join(work, 'archives'))).filter((file) => file.endsWith('.deb'));
-    const root = join(work, 'root');
-    await mkdir(root);
-    for (const archive of archives) {
-      await call(dpkgDeb, ['-x', join(work, 'archives', archive), root], 'dpkg-deb');
+    await apt.call('apt-get', pick, 'apt-get download');
+    for (const archive of (await readdir(apt.archives)).filter((file) => file.endsWith('.deb'))) {
+      await apt.call('dpkg-deb', ['-x', join(apt.archives, archive), root], 'dpkg-deb');
     }
     const inside = await programBelow(root, name);
     if (inside === undefined) {
@@ -185,9 +214,6 @@ async function unpacked(name: ToolName, options: ToolsOptions): Promise<Tool> {
       ].join('\n'),
     );
     await chmod(wrapper, 0o755);
-    for (const rest of ['archives', 'lists', 'apt.conf', 'status', 'etc']) {
-      await rm(join(work, rest), { recursive: true, force: true });
-    }
     try {
       await rename(work, folder);
     } catch (error) {
@@ -195,11 +221,15 @@ async function unpacked(name: ToolName, options: ToolsOptions): Promise<Tool> {
       if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error;
     }
     ok = true;
-    return tool;
   } finally {
     await rm(work, { recursive: true, force: true });
     options.report?.({ type: 'end', step, title: `${PACKAGES[name]} unpacked`, ok });
   }
+}
+
+/** A name that says whose it is, so that what a killed process left can be told from what a living one makes. */
+function temporaryName(path: string): string {
+  return `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
 }
 
 /**
