@@ -40,3 +40,24 @@ export {
   tarHeaderLength,
   tarPadding,
 } from './tar.ts';
+export { type ArMember, arMembers } from './archive-ar.ts';
+export {
+  decodePaxRecords,
+  isTarHeader,
+  TAR_EXTENDED_LIMIT,
+  type TarMember,
+  tarMembers,
+  type TarOddity,
+  type TarType,
+} from './archive-tar.ts';
+export { readZip, ZIP_DIRECTORY_LIMIT, type ZipMember } from './archive-zip.ts';
+export {
+  ArchiveProblem,
+  type ArchiveTrouble,
+  ByteSource,
+  type RandomBytes,
+  randomBytesOf,
+  sectionOf,
+  sourceOf,
+} from './byte-source.ts';
+export { type ExpandOptions, gunzipped, inflated, ZSTD_WINDOW_LIMIT, zstdExpanded } from './compressed.ts';

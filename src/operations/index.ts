@@ -3,6 +3,7 @@ import { admit } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
+import { examine } from '#gate/operations';
 import { ledgerOperations } from '#ledger/operations';
 import { policyDiff, policyMap } from '#policy/operations';
 import { doctor, rehearse } from '#rehearse/operations';
@@ -25,6 +26,7 @@ export const operations: readonly AnyOperation[] = [
   verify,
   diff,
   admit,
+  examine,
   serveOperation(async (files, home, clock) => (await import('#admit')).recoverSide(files, home, clock)),
   clientConfig,
   rehearse,

@@ -5,6 +5,7 @@ import { captureCatalogue } from '#capture';
 import { depotCatalogue } from '#depot';
 import { filesCatalogue, npmCatalogue, ociCatalogue, pypiCatalogue } from '#ecosystems/list';
 import { enclaveCatalogue } from '#enclave';
+import { gateCatalogue } from '#gate';
 import { ledgerCatalogue } from '#ledger';
 import { policyCatalogue } from '#policy';
 import { projectCatalogue } from '#project';
@@ -27,6 +28,7 @@ export const catalogues: readonly Catalogue[] = [
   bundleCatalogue,
   captureCatalogue,
   admitCatalogue,
+  gateCatalogue,
   depotCatalogue,
   enclaveCatalogue,
   rehearseCatalogue,

@@ -1,0 +1,3 @@
+export { examinePath, type Examined } from './examine.ts';
+export { gateCatalogue } from './faults.ts';
+export { LIMITS } from './limits.ts';

@@ -1,0 +1,35 @@
+/** Bounds of an examination; docs/spec/examine.md names them. Each is far above what real packages need. */
+export const LIMITS = {
+  /** Members of one archive, files of one folder. */
+  entries: 50_000,
+  /** Bytes of all names of one archive together. */
+  nameBytes: 16 * 1024 * 1024,
+  /** Bytes of one name in UTF-8. */
+  name: 4096,
+  /** Bytes of one part of a name. */
+  component: 255,
+  /** Parts of one name. */
+  depth: 64,
+  /** Archives inside archives, the outermost counted. */
+  nesting: 5,
+  /** Bytes that decompression may give in all. */
+  expanded: 4 * 1024 ** 3,
+  /** Expanded bytes over bytes read, above `ratioFloor` expanded bytes. */
+  ratio: 250,
+  ratioFloor: 32 * 1024 * 1024,
+  /** A zip inside another archive is held in memory. */
+  nestedZip: 24 * 1024 * 1024,
+  /** A document inside an archive that is read: package.json, METADATA, RECORD, Chart.yaml and the like. */
+  document: 4 * 1024 * 1024,
+  /** A JSON document that is examined by itself. */
+  json: 5 * 1024 * 1024,
+  jsonDepth: 64,
+  /** An OCI manifest, index or configuration (distribution specification 1.1, "Pushing manifests"). */
+  manifest: 4 * 1024 * 1024,
+  /** Descriptors in all documents of an OCI layout. */
+  descriptors: 10_000,
+  /** Milliseconds after which an examination gives up, which is a refusal. */
+  time: 7_000,
+  /** Reasons after which it stops. */
+  reasons: 100,
+} as const;
