@@ -56,9 +56,17 @@ function remark(cluster: Cluster, findings: Findings): void {
       findings.warning('policy.namespace-unknown', pod.place, `The labels of namespace '${name}' are not known.`);
     }
   }
+  const block = cluster.policies
+    .flatMap(({ ingress = [], egress = [] }) => [...ingress, ...egress])
+    .find(({ peers }) => peers !== 'all' && peers.some(({ is }) => is === 'block'));
+  const unplaced = new Set(cluster.pods.filter(({ addresses }) => addresses.length === 0).map(peerName)).size;
+  if (block !== undefined && unplaced > 0) {
+    findings.note('policy.address-unknown', block.place, `It is so for ${unplaced} workloads.`);
+  }
+  const podsOf = Map.groupBy(cluster.pods, ({ namespace }) => namespace);
   for (const { kind, namespace, name, subject, place } of cluster.policies) {
     if (typeof subject.namespaces !== 'string') continue;
-    const some = cluster.pods.some((pod) => pod.namespace === namespace && selects(subject.pods, pod.labels) !== NO);
+    const some = podsOf.get(namespace)?.some(({ labels }) => selects(subject.pods, labels) !== NO) ?? false;
     if (!some) findings.warning('policy.selects-nothing', place, `${kind} '${namespace}/${name}' selects none.`);
   }
 }

@@ -88,9 +88,15 @@ export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
   // ALG-5: where neither side is open to all, only pairs that a rule names are there.
   const entering = new Map(ingress.map((reach) => [reach.id, { reach, targets: [] as PodClass[] }]));
   for (const target of classes) entering.get(ingress[target.id]!.id)!.targets.push(target);
-  const naming: { reach: Reach; answer: Answer }[][] = classes.map(() => []);
+  // By source: the reaches into which a rule names it, and beside them what they admit.
+  const namingReach: Reach[][] = classes.map(() => []);
+  const namingAnswer: Answer[][] = classes.map(() => []);
   for (const { reach } of entering.values()) {
-    reach.named.forEach((source, i) => naming[source]!.push({ reach, answer: reach.answers[i]! }));
+    const { named, answers } = reach;
+    for (let i = 0; i < named.length; i++) {
+      namingReach[named[i]!]!.push(reach);
+      namingAnswer[named[i]!]!.push(answers[i]!);
+    }
   }
   const openTargets = [...entering.values()]
     .filter(({ reach }) => reach.othersAllowed)
@@ -100,8 +106,8 @@ export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
   const outAnswers: (Answer | undefined)[] = Array.from({ length: classes.length });
   for (const source of classes) {
     const reach = egress[source.id]!;
-    const named = naming[source.id]!;
-    for (const { reach: one, answer } of named) inAnswers[one.id] = answer;
+    const named = namingReach[source.id]!;
+    for (let i = 0; i < named.length; i++) inAnswers[named[i]!.id] = namingAnswer[source.id]![i];
     reach.named.forEach((target, i) => (outAnswers[target] = reach.answers[i]));
     const consider = (target: PodClass): void => {
       const one = ingress[target.id]!;
@@ -111,9 +117,9 @@ export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
     if (someMixed || source.hostNetwork) classes.forEach(consider);
     else if (reach.othersAllowed) {
       openTargets.forEach(consider);
-      for (const { reach: one } of named) if (!one.othersAllowed) entering.get(one.id)!.targets.forEach(consider);
+      for (const one of named) if (!one.othersAllowed) entering.get(one.id)!.targets.forEach(consider);
     } else for (const id of reach.named) consider(classes[id]!);
-    for (const { reach: one } of named) inAnswers[one.id] = undefined;
+    for (const one of named) inAnswers[one.id] = undefined;
     for (const target of reach.named) outAnswers[target] = undefined;
   }
 

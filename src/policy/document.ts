@@ -96,8 +96,12 @@ const OPTIONS = {
 
 /** `file:line` of a value; where it is not there, of the nearest one around it. */
 export function placeText({ document, path }: Place): string {
-  const lines = new LineCounter();
   let line = document.line;
+  if (path.length === 0) {
+    const before = /^(?:[ \t\r]*(?:#.*)?\n)*/.exec(document.text)?.[0] ?? '';
+    return `${document.file}:${line + before.split('\n').length - 1}`;
+  }
+  const lines = new LineCounter();
   try {
     const parsed = parseDocument(document.text, { ...OPTIONS, lineCounter: lines });
     for (let length = path.length; length > 0; length--) {
@@ -107,7 +111,6 @@ export function placeText({ document, path }: Place): string {
         break;
       }
     }
-    if (path.length === 0 && parsed.contents?.range) line += lines.linePos(parsed.contents.range[0]).line - 1;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }

@@ -114,6 +114,8 @@ interface ResolvedRule {
 
 interface ResolvedPolicy {
   readonly id: number;
+  /** Whether its ingress rules name ports, which are those of the subject. */
+  readonly namedPorts: boolean;
   readonly policy: Policy;
   readonly subjects: ReadonlyMap<number, Match>;
   readonly ingress: readonly ResolvedRule[] | undefined;
@@ -340,11 +342,13 @@ export class Engine {
   }
 
   #resolvePolicy(policy: Policy, id: number): ResolvedPolicy {
+    const ingress = policy.ingress?.map((rule) => this.#resolveRule(rule, policy));
     return {
       id,
+      namedPorts: ingress?.some(({ ports }) => ports === undefined) ?? false,
       policy,
       subjects: this.#findPods(policy.subject, hostMatchOf(policy)).pods,
-      ingress: policy.ingress?.map((rule) => this.#resolveRule(rule, policy)),
+      ingress,
       egress: policy.egress?.map((rule) => this.#resolveRule(rule, policy)),
     };
   }
@@ -437,7 +441,8 @@ export class Engine {
   reach(subject: PodClass, direction: Direction): Reach {
     const known = this.#reaches[direction];
     const applying = this.#bySubject.get(subject.id) ?? [];
-    const ports = direction === 'ingress' ? subject.ports.id : '';
+    const named = direction === 'ingress' && applying.some(({ resolved }) => resolved.namedPorts);
+    const ports = named ? subject.ports.id : '';
     const key = `${applying.map(({ resolved, match }) => `${resolved.id}.${match}`).join()};${ports};${subject.hostNetwork}`;
     let found = known.get(key);
     if (found === undefined) {

@@ -75,6 +75,11 @@ export const policyCatalogue = {
     title: 'Networks besides that of the cluster are not looked at.',
     fix: 'The answer is about the network of the cluster. Pods whose first network is another one cannot talk to the others at all.',
   },
+  'policy.address-unknown': {
+    kind: 'reason',
+    title: 'A rule names a block of addresses, and pods have addresses that are in no manifest.',
+    fix: 'A row about a range of addresses speaks of such a pod too, where its address lies in the range. Lists saved from a cluster have the addresses in their status.',
+  },
   'policy.elusive-peer': {
     kind: 'reason',
     title: 'A rule names nodes or domain names; which addresses they are is in no manifest.',
