@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { reasonShape, sealShape } from '#bundle/operations';
 import { operation } from '#kernel';
 
 export const admitInput = z.object({
@@ -8,7 +9,7 @@ export const admitInput = z.object({
 });
 export const admitOutput = z.object({
   verdict: z.enum(['admitted', 'already-here', 'held', 'partial', 'refused']),
-  reasons: z.array(z.object({ code: z.string(), where: z.string(), detail: z.string() })),
+  reasons: z.array(reasonShape),
   /** After this command. `index` is the entry that it made, if it made one. */
   ledger: z.object({ size: z.number(), root: z.string(), index: z.number().optional() }),
   trust: z
@@ -18,20 +19,7 @@ export const admitOutput = z.object({
       root: z.object({ version: z.number(), fingerprint: z.string(), pinned: z.boolean() }),
     })
     .optional(),
-  bundle: z
-    .object({
-      index: z.string(),
-      lock: z.string(),
-      channel: z.string(),
-      sequence: z.number(),
-      sealed: z.string(),
-      project: z.string(),
-      site: z.string(),
-      destinations: z.array(z.string()),
-      blobs: z.number(),
-      bytes: z.number(),
-    })
-    .optional(),
+  bundle: sealShape.optional(),
   figures: z.object({
     /** Bytes of the medium that were read. */
     read: z.number(),

