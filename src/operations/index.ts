@@ -5,7 +5,7 @@ import { capture } from '#capture/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
 import { examine } from '#gate/operations';
 import { ledgerOperations } from '#ledger/operations';
-import { policyDiff, policyMap } from '#policy/operations';
+import { policyDiff, policyExplain, policyMap } from '#policy/operations';
 import { doctor, rehearse } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
@@ -34,6 +34,7 @@ export const operations: readonly AnyOperation[] = [
   ...ledgerOperations,
   policyMap,
   policyDiff,
+  policyExplain,
   doctor,
   explain,
 ];

@@ -210,13 +210,18 @@ const REASONS: readonly (readonly [number, string])[] = [
   [WHY.podsDiffer, 'pods of one owner differ in their labels, ports or addresses'],
 ];
 
+/** What the bits of an answer say, in words. */
+export function reasonsOf(why: number): string[] {
+  return REASONS.filter(([bit]) => (why & bit) !== 0).map(([, text]) => text);
+}
+
 function rowOf(from: string, to: string, { possible, certain, why }: Answer): Connection {
   const row = { from, to, ports: portText(possible) };
   if (possible === certain) return row;
   return {
     ...row,
     certain: portText(certain),
-    depends: REASONS.filter(([bit]) => (why & bit) !== 0).map(([, text]) => text),
+    depends: reasonsOf(why),
   };
 }
 

@@ -11,8 +11,19 @@ import {
   type Policy,
   type PortRule,
   type Rule,
+  type Tier,
 } from './model.ts';
-import { ALL_PORTS, intersect, NO_PORTS, portRange, type PortSet, subtract, unite } from './port-set.ts';
+import {
+  ALL_PORTS,
+  includes,
+  intersect,
+  NO_PORTS,
+  portRange,
+  type PortSet,
+  type Protocol,
+  subtract,
+  unite,
+} from './port-set.ts';
 import { holds, type Labels, type Match, MAYBE, NO, type Selector, selects, YES } from './selector.ts';
 
 /** `np-guard`: blocks never cover pods, every question has one answer. `specification`: what the documents of Kubernetes say. */
@@ -65,6 +76,11 @@ export function both(a: Answer, b: Answer): Answer {
   return answerOf(intersect(a.possible, b.possible), intersect(a.certain, b.certain), a.why | b.why);
 }
 
+interface Address {
+  readonly family: Family;
+  readonly value: bigint;
+}
+
 /** Pods that no selector, block or named port of these policies can tell apart. */
 export interface PodClass {
   readonly id: number;
@@ -73,7 +89,7 @@ export interface PodClass {
   readonly ports: PortMap;
   readonly hostNetwork: boolean;
   /** Parsed; empty where no manifest says them. */
-  readonly addresses: readonly { readonly family: Family; readonly value: bigint }[];
+  readonly addresses: readonly Address[];
   readonly pods: Pod[];
 }
 
@@ -136,6 +152,38 @@ interface PodsFound {
   readonly everyPod: boolean;
   readonly pods: ReadonlyMap<number, Match>;
   readonly why: number;
+}
+
+/** A rule that matches a packet. */
+interface TraceStep {
+  readonly policy: Policy;
+  readonly rule: Rule;
+  /** False where it is not known whether it matches. */
+  readonly certain: boolean;
+}
+
+interface Trace {
+  readonly answer: Answer;
+  readonly steps: readonly TraceStep[];
+  /** The NetworkPolicies that cover the subject in this direction: what none of them allows is denied. */
+  readonly isolating: readonly Policy[];
+}
+
+const TIERS: readonly Tier[] = ['admin', 'network', 'baseline'];
+
+/** Leaves out what a rule before it decided. */
+function deciding(steps: readonly TraceStep[], isolated: boolean): TraceStep[] {
+  const out: TraceStep[] = [];
+  for (const tier of TIERS) {
+    if (tier === 'baseline' && isolated) break;
+    for (const step of steps.filter(({ policy }) => policy.tier === tier)) {
+      out.push(step);
+      if (tier === 'network' || !step.certain) continue;
+      if (step.rule.action !== 'pass') return out;
+      break;
+    }
+  }
+  return out;
 }
 
 /** The namespace of the pod that stands for a controller of Ingress or Route. */
@@ -513,6 +561,41 @@ export class Engine {
       othersAllowed: maps.some((ports) => !answer(0, ports).possible.empty),
       addresses: this.#addresses(subject, stack, rules, direction),
     };
+  }
+
+  /** The rules that decide one packet in one direction, in the order in which they do, and the answer. */
+  trace(subject: PodClass, direction: Direction, peer: PodClass | Address, protocol: Protocol, port: number): Trace {
+    const isPod = 'labels' in peer;
+    const destination = direction === 'ingress' ? subject.ports : isPod ? peer.ports : undefined;
+    const steps: TraceStep[] = [];
+    for (const { resolved } of this.#bySubject.get(subject.id) ?? []) {
+      for (const one of resolved[direction] ?? []) {
+        const match = isPod
+          ? one.everyPod
+            ? YES
+            : (one.pods.get(peer.id) ?? NO)
+          : one.everyAddress || one.blocks.some((block) => covers(block, peer.family, peer.value))
+            ? YES
+            : one.elusive && this.profile === 'specification'
+              ? MAYBE
+              : NO;
+        if (match === NO || !includes(this.#portsOf(one, destination), protocol, port)) continue;
+        steps.push({ policy: resolved.policy, rule: one.rule, certain: match === YES });
+      }
+    }
+    const rank = ({ policy }: TraceStep): number => TIERS.indexOf(policy.tier);
+    const ordered = steps.sort((a, b) => rank(a) - rank(b));
+    const isolating = (this.#bySubject.get(subject.id) ?? [])
+      .map(({ resolved }) => resolved)
+      .filter((resolved) => resolved.policy.tier === 'network' && resolved[direction] !== undefined)
+      .map(({ policy }) => policy);
+    const reach = this.reach(subject, direction);
+    const answer = isPod
+      ? this.admits(subject, direction, peer)
+      : reach.addresses.find(
+          ({ family, from, to }) => family === peer.family && from <= peer.value && to >= peer.value,
+        )!.answer;
+    return { answer, steps: deciding(ordered, isolating.length > 0), isolating };
   }
 
   #stackOf(subject: PodClass, direction: Direction): Stack {

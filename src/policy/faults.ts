@@ -6,6 +6,16 @@ export const policyCatalogue = {
     title: 'There is no folder or file of manifests here.',
     fix: 'Name a folder with .yaml, .yml or .json files, or one such file.',
   },
+  'policy.peer-unknown': {
+    kind: 'usage',
+    title: 'There is no such workload in the manifests, and it is no address.',
+    fix: "Write NAMESPACE/NAME or NAMESPACE/NAME[Kind] as 'sallyport policy map' prints it, or an address; one of the two ends is a workload.",
+  },
+  'policy.port-unreadable': {
+    kind: 'usage',
+    title: 'The port cannot be read.',
+    fix: 'Write a number from 1 to 65535, and a protocol behind it if it is not TCP: 53/udp, 2905/sctp.',
+  },
   'policy.too-large': {
     title: 'The manifests are larger than is read.',
     fix: 'A file may have 64 MiB and all together 512 MiB. Name a smaller folder, or split the file.',

@@ -67,3 +67,43 @@ export const policyDiff = operation<z.infer<typeof diffInput>, z.infer<typeof di
   output: diffOutput,
   load: async () => (await import('./verbs/diff.ts')).diffVerb,
 });
+
+export const explainInput = z.object({
+  source: z.string(),
+  destination: z.string(),
+  port: z.string(),
+  in: z.string().optional(),
+  profile: profile.optional(),
+});
+const decision = z.object({
+  verdict: z.enum(['allowed', 'denied', 'depends']),
+  direction: z.enum(['egress', 'ingress']),
+  of: z.string(),
+  rules: z.array(
+    z.object({ policy: z.string(), action: z.string(), rule: z.string(), where: z.string(), certain: z.boolean() }),
+  ),
+  /** The NetworkPolicies because of which all is closed that no rule allows. */
+  isolatedBy: z.array(z.object({ policy: z.string(), where: z.string() })),
+  depends: z.array(z.string()),
+});
+export const explainOutput = z.object({
+  verdict: z.enum(['allowed', 'denied', 'depends', 'unknown']),
+  profile,
+  decisions: z.array(decision),
+  errors: z.array(finding),
+});
+
+export const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typeof explainOutput>>({
+  name: ['policy', 'explain'],
+  summary: 'Say which rules let one connection through, or keep it out',
+  parameters: [
+    { key: 'source', form: 'SRC', help: 'a workload as NAMESPACE/NAME, or an address' },
+    { key: 'destination', form: 'DST', help: 'a workload or an address' },
+    { key: 'port', form: 'PORT', help: '80, 53/udp, 2905/sctp' },
+    { key: 'in', form: '--in DIR', help: 'the folder of manifests (default: the working folder)' },
+    { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
+  ],
+  input: explainInput,
+  output: explainOutput,
+  load: async () => (await import('./verbs/explain.ts')).explainVerb,
+});
