@@ -91,12 +91,14 @@ const SLOW = [
   'src/capture/capture.test.ts',
   'src/capture/process.test.ts',
   'src/enclave/enclave.test.ts',
+  'src/gate/examine.test.ts',
   'src/ledger/crash.test.ts',
   'src/ledger/power-cut.test.ts',
   'src/ledger/recovery.test.ts',
   'src/rehearse/rehearse.test.ts',
   'src/system/client-settings.test.ts',
   'src/trust/io/drafts.test.ts',
+  'src/trust/io/key-files.test.ts',
 ];
 
 function suite(
