@@ -23,7 +23,7 @@ interface Case {
 
 test(
   'ClusterNetworkPolicy: every upstream conformance case is answered as upstream does, and with certainty (NP-21 to NP-23)',
-  { skip: existsSync(DATA) ? false : `${DATA} is not there` },
+  { skip: existsSync(DATA) ? false : `${DATA} is not beside the repository` },
   () => {
     const cases = gunzipSync(readFileSync(DATA))
       .toString()

@@ -10,7 +10,7 @@ import { manifestsBelow } from './io/manifests.ts';
 import { relation, type Row } from './testing/relation.ts';
 
 const DATA = join(import.meta.dirname, '../../../shared/data/netpol-golden');
-const missing = existsSync(DATA) ? false : `${DATA} is not there`;
+const missing = existsSync(DATA) ? false : `${DATA} is not beside the repository`;
 
 /** What a plain comparison cannot be, and why. */
 const APART: readonly (readonly [RegExp, string])[] = [

@@ -10,7 +10,7 @@ import { readCluster } from './read-cluster.ts';
 import { admitsPacket, type RawObject } from './testing/packets.ts';
 
 const TOOL = join(import.meta.dirname, '../../../shared/tools/policy-clusters.py');
-const absent = existsSync(TOOL) ? false : `${TOOL} is not there`;
+const absent = existsSync(TOOL) ? false : `${TOOL} is not beside the repository`;
 const COUNT = 250;
 const PORTS = [1, 52, 53, 79, 80, 81, 443, 444, 2905, 3306, 5000, 5432, 8080, 8081, 32767, 65535];
 
@@ -35,7 +35,7 @@ test('the engine agrees with a judge of single packets on random clusters', { sk
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   });
-  if (run.error !== undefined) return t.skip('python3 is not there');
+  if (run.error !== undefined) return t.skip('python3 is not on this machine');
   const clusters = run.stdout.trim().split('\n');
   assert.equal(clusters.length, COUNT);
   let asked = 0;

@@ -116,7 +116,7 @@ const DATA = join(import.meta.dirname, '../../../shared/data/netpol-golden/manif
 
 test(
   'real manifests: most are read quickly, and all alike',
-  { skip: existsSync(DATA) ? false : `${DATA} is not there` },
+  { skip: existsSync(DATA) ? false : `${DATA} is not beside the repository` },
   () => {
     const documents: ManifestDocument[] = globSync(`${DATA}/{anp,acs,online,test,k8s,exposure}*/*.yaml`).flatMap(
       (file) => splitDocuments(file, readFileSync(file, 'utf8')),
