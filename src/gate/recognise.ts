@@ -27,7 +27,7 @@ export async function recognise(
     case 'gzip':
     case 'zstd':
     case 'tar':
-      return tarKind(file, kind, examination);
+      return tarKind(file, kind, ends(/\.tgz$/i), examination);
     case 'unreadable':
       return ends(/\.deb$/i) ? 'deb' : 'unknown';
     case undefined:
@@ -44,25 +44,29 @@ export async function recognise(
 async function tarKind(
   file: RandomBytes,
   kind: 'gzip' | 'zstd' | 'tar',
+  isTgz: boolean,
   examination: Examination,
 ): Promise<ExamineKind> {
   const source = sourceOf(file);
   const options = { spend: (bytes: number) => examination.spend(bytes), many: false };
   const inner = kind === 'tar' ? source : kind === 'gzip' ? gunzipped(source, options) : zstdExpanded(source, options);
   let found: ExamineKind = 'tar';
+  // In large npm packages package.json comes late; the folder is the same in all of them.
+  let inPackage = isTgz;
+  let seen = 0;
   try {
-    let seen = 0;
     for await (const member of tarMembers(inner)) {
       if (member.name === 'package/package.json') found = 'npm';
       else if (/^[^/]+\/Chart\.yaml$/.test(member.name)) found = 'helm';
       else if (/^[^/]+\/Cargo\.toml\.orig$/.test(member.name)) found = 'crate';
+      inPackage &&= member.name.startsWith('package/');
       seen += 1;
       if (found !== 'tar' || seen >= 64 || inner.position + member.size > 4 * 1024 * 1024) break;
     }
   } catch (error) {
     if (!(error instanceof Error) || !('trouble' in error)) throw error;
   }
-  return found;
+  return found === 'tar' && inPackage && seen > 0 ? 'npm' : found;
 }
 
 async function zipKind(file: RandomBytes, examination: Examination): Promise<ExamineKind> {

@@ -449,8 +449,8 @@ export const tarCases: readonly HostileCase[] = [
     'entries',
     () => {
       const block = member({ name: 'd/', type: '5' });
-      const all = Buffer.alloc(512 * 100_001 + 1024);
-      for (let at = 0; at < 100_001; at++) block.copy(all, at * 512);
+      const all = Buffer.alloc(512 * 50_001 + 1024);
+      for (let at = 0; at < 50_001; at++) block.copy(all, at * 512);
       return gzip(all);
     },
     'tgz',
