@@ -246,7 +246,8 @@ test('rows of unchanged inputs are kept, changed ones resolved again', async (t)
   assert.equal(captureVerb.exit(frozen), 1);
   assert.equal(frozen.reasons.length, 2);
   const output = await b.run();
-  assert.deepEqual(b.asked, ['/a.bin', '/b.bin', '/c.bin'].sort());
+  // They are fetched side by side, so their order says nothing.
+  assert.deepEqual([...b.asked].sort(), ['/a.bin', '/b.bin', '/c.bin']);
   assert.equal(output.changes.added.length, 2);
   assert.equal(output.changes.removed.length, 2);
   assert.equal(output.changes.changed.length, 0);
