@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -106,6 +106,8 @@ export async function treat(
       for (const name of await readdir(place)) if (name !== only) outside.push(join(place, name));
     }
   }
+  // Readers give folders the modes of the archive, which may keep their own owner out.
+  execFileSync('chmod', ['-R', 'u+rwX', folder]);
   await rm(folder, { recursive: true, force: true });
   return { treatments: cases.map((hostile, index) => [hostile, answers[index]!] as const), outside };
 }
