@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { emptyScript, initScript, quote, readMounts, readOnlyScript } from './confinement.ts';
+import { shellQuote } from '#kernel';
+import { emptyScript, initScript, readMounts, readOnlyScript } from './confinement.ts';
 import { machinesOf, protocolName, ruleset, tuplesOf } from './network.ts';
 
 test('mounts with spaces in their names are read', () => {
@@ -25,9 +26,9 @@ test('everything becomes read-only but what is named, with the flags that are lo
 
 test('names from outside stay words of the shell', () => {
   const name = `/tmp/it's; rm -rf "$HOME"`;
-  assert.equal(quote(name), `'/tmp/it'\\''s; rm -rf "$HOME"'`);
-  assert.ok(emptyScript([], [name], ['/run', '/tmp']).includes(`mkdir -p ${quote(name)};`));
-  assert.ok(initScript('/usr/bin/unshare', [name]).includes(` ${quote(name)}\n`));
+  assert.equal(shellQuote(name), `'/tmp/it'\\''s; rm -rf "$HOME"'`);
+  assert.ok(emptyScript([], [name], ['/run', '/tmp']).includes(`mkdir -p ${shellQuote(name)};`));
+  assert.ok(initScript('/usr/bin/unshare', [name]).includes(` ${shellQuote(name)}\n`));
 });
 
 test('rules name each declared flow once a family, and a flow of nobody is a bug', () => {

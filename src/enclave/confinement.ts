@@ -1,4 +1,5 @@
 /** Shell scripts that close the file system of the enclave. Pure: they are text until the agent runs them. */
+import { shellQuote } from '#kernel';
 
 /** One mount of /proc/self/mountinfo (proc_pid_mountinfo(5)). */
 export interface Mount {
@@ -36,17 +37,17 @@ export function emptyScript(
   // An outer path brings the inner ones with it.
   const outer = kept.filter((path) => !kept.some((other) => other !== path && isBelow(path, other)));
   // An open folder leads to what was there after something else is mounted over it.
-  for (const [index, folder] of present.entries()) lines.push(`exec ${index + 3}<${quote(folder)}`);
-  for (const folder of present) lines.push(`mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${quote(folder)}`);
+  for (const [index, folder] of present.entries()) lines.push(`exec ${index + 3}<${shellQuote(folder)}`);
+  for (const folder of present) lines.push(`mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${shellQuote(folder)}`);
   for (const path of outer) {
     const index = present.findIndex((folder) => isBelow(path, folder));
     if (index === -1) continue;
     const old = `/proc/self/fd/${index + 3}${path.slice((present[index] ?? '').length)}`;
     lines.push(
-      `if [ -d ${quote(old)} ]; then mkdir -p ${quote(path)}; mount -c --rbind ${quote(old)} ${quote(path)}; fi`,
+      `if [ -d ${shellQuote(old)} ]; then mkdir -p ${shellQuote(path)}; mount -c --rbind ${shellQuote(old)} ${shellQuote(path)}; fi`,
     );
   }
-  for (const path of writable) lines.push(`mount --bind ${quote(path)} ${quote(path)}`);
+  for (const path of writable) lines.push(`mount --bind ${shellQuote(path)} ${shellQuote(path)}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -69,7 +70,7 @@ export function readOnlyScript(
     // Flags that the host has locked must be repeated, or the kernel refuses.
     const flags = options.filter((option) => /^(nosuid|nodev|noexec|noatime|relatime|nodiratime)$/.test(option));
     const all = ['remount', 'bind', 'ro', ...flags].join(',');
-    lines.push(`mount -o ${all} ${quote(point)} 2>/dev/null || printf '%s\\n' ${quote(point)}`);
+    lines.push(`mount -o ${all} ${shellQuote(point)} 2>/dev/null || printf '%s\\n' ${shellQuote(point)}`);
   }
   return `${lines.join('\n')}\n`;
 }
@@ -103,7 +104,7 @@ const IMAGE_USER = 65532;
 export function initScript(unshare: string, hide: readonly string[], root?: Root): string {
   const lines = ['set -e'];
   for (const folder of hide) {
-    lines.push(`mount -t tmpfs -o mode=0,size=4k,nosuid,nodev,noexec,ro tmpfs ${quote(folder)}`);
+    lines.push(`mount -t tmpfs -o mode=0,size=4k,nosuid,nodev,noexec,ro tmpfs ${shellQuote(folder)}`);
   }
   if (root !== undefined) lines.push(...rootMounts(root));
   const user = root === undefined ? USER : IMAGE_USER;
@@ -111,7 +112,7 @@ export function initScript(unshare: string, hide: readonly string[], root?: Root
   if (root !== undefined) prefix.push(`--root=${root.path}`, `--wd=${root.cwd}`);
   lines.push(
     'set +e',
-    `${prefix.map(quote).join(' ')} -- "$@" &`,
+    `${prefix.map(shellQuote).join(' ')} -- "$@" &`,
     'child=$!',
     `trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP`,
     'while :; do wait "$child"; code=$?; kill -0 "$child" 2>/dev/null || break; done',
@@ -121,10 +122,10 @@ export function initScript(unshare: string, hide: readonly string[], root?: Root
 }
 
 function rootMounts({ path, volumes }: Root): string[] {
-  const at = (inside: string): string => quote(`${path}/${inside.replace(/^\/+/, '')}`);
+  const at = (inside: string): string => shellQuote(`${path}/${inside.replace(/^\/+/, '')}`);
   return [
-    `mount --bind ${quote(path)} ${quote(path)}`,
-    `mount -o remount,bind,ro,nosuid,nodev ${quote(path)}`,
+    `mount --bind ${shellQuote(path)} ${shellQuote(path)}`,
+    `mount -o remount,bind,ro,nosuid,nodev ${shellQuote(path)}`,
     `mount -t tmpfs -o mode=755,size=1m,nosuid,noexec tmpfs ${at('dev')}`,
     ...DEVICES.flatMap((name) => [`: > ${at(`dev/${name}`)}`, `mount --bind /dev/${name} ${at(`dev/${name}`)}`]),
     `mkdir ${at('dev/shm')}`,
@@ -140,8 +141,4 @@ function rootMounts({ path, volumes }: Root): string[] {
 
 export function isBelow(path: string, folder: string): boolean {
   return folder === '/' ? path !== '/' : path.startsWith(`${folder}/`);
-}
-
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -27,6 +27,6 @@ export {
   type LockRow,
   type PointerRow,
 } from './rows.ts';
-export { isSafeName, printable } from './safe-name.ts';
+export { isSafeName, printable, shellQuote } from './safe-name.ts';
 export { type Target, type Targets } from './target.ts';
 export { type Reason, type Verdict } from './verdict.ts';

@@ -17,3 +17,8 @@ export function printable(text: string): string {
     },
   );
 }
+
+/** One word for a POSIX shell, whatever it holds. */
+export function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -7,6 +7,7 @@ export { type Pip, pipProgram } from './pip.ts';
 export {
   childEnvironment,
   type Ended,
+  isAlive,
   lastWords,
   type ProcessOptions,
   type Running,

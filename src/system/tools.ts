@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, type Report } from '#kernel';
+import { errorCode, type Report, shellQuote } from '#kernel';
 import { systemFault } from './faults.ts';
 import { childEnvironment, lastWords, runProcess } from './processes.ts';
 
@@ -205,11 +205,13 @@ async function unpack(name: ToolName, folder: string, apt: PrivateApt, options: 
       wrapper,
       [
         '#!/bin/sh',
-        `LD_LIBRARY_PATH=${quote(at(libraries))}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`,
+        `LD_LIBRARY_PATH=${shellQuote(at(libraries))}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`,
         // Where Debian keeps the modules of its own Python programs (pip).
-        ...((await exists(join(root, PYTHON_MODULES))) ? [`export PYTHONPATH=${quote(at([PYTHON_MODULES]))}`] : []),
+        ...((await exists(join(root, PYTHON_MODULES)))
+          ? [`export PYTHONPATH=${shellQuote(at([PYTHON_MODULES]))}`]
+          : []),
         'export LD_LIBRARY_PATH',
-        `exec ${quote(at([inside]))} "$@"`,
+        `exec ${shellQuote(at([inside]))} "$@"`,
         '',
       ].join('\n'),
     );
@@ -305,8 +307,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path';
-import { errorCode, type Files } from '#kernel';
+import type { Files } from '#kernel';
+import { isAlive } from '#system';
 
 const NAME = /^\.(.+)\.(\d{1,10})\.[0-9a-f]{8}\.sallyport-tmp$/;
 
@@ -23,13 +24,4 @@ export async function removeLeftovers(files: Files, target: string): Promise<voi
 /** File names end at 255 bytes. */
 function shortName(target: string): string {
   return Buffer.from(basename(target), 'utf8').subarray(0, 180).toString('utf8').replaceAll('�', '');
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
 }

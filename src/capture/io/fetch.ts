@@ -18,7 +18,7 @@ import {
 } from '#kernel';
 import type { Source } from '#ecosystems';
 import type { Store } from '#store';
-import { type DownloadSink, makeFolderDurably, type Network, type Route, withoutSecrets } from '#system';
+import { type DownloadSink, isAlive, makeFolderDurably, type Network, type Route, withoutSecrets } from '#system';
 import { captureFault } from '../faults.ts';
 import { Hashes, type Mismatch } from '../hashes.ts';
 import { isInside } from '../inputs.ts';
@@ -455,15 +455,6 @@ async function openPartials(files: Files, folder: string, came: (job: Job, lengt
 
 function fromName(path: string): string {
   return path.replace(/\.part$/, '.from');
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
-  }
 }
 
 /** Runs `work` over all items, at most `lanes` at a time. After the first error no further item begins, and all end. */

@@ -12,7 +12,7 @@ import {
   homeAt,
   type Incoming,
 } from '#kernel';
-import { makeFolderDurably } from '#system';
+import { isAlive, makeFolderDurably } from '#system';
 import { storeFault } from '../faults.ts';
 import type { Store } from '../store.ts';
 
@@ -237,15 +237,5 @@ async function sweep(files: Files, folder: string): Promise<void> {
     if (pid === process.pid) continue;
     if (isAlive(pid) && Date.now() - look.modified < STALE) continue;
     await files.remove(`${folder}/${name}`);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === 'EPERM';
   }
 }
