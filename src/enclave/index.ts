@@ -1,4 +1,11 @@
-export { type Attempt, describeAttempt } from './attempt.ts';
+export {
+  type Attempt,
+  ATTEMPT_ANSWERS,
+  ATTEMPT_KINDS,
+  type AttemptAnswer,
+  type AttemptKind,
+  describeAttempt,
+} from './attempt.ts';
 export { enclaveCatalogue } from './faults.ts';
 export {
   type Enclave,

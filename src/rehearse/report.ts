@@ -1,10 +1,11 @@
+import { ATTEMPT_ANSWERS, ATTEMPT_KINDS } from '#enclave';
 import { z } from 'zod';
 
 /** The report of a rehearsal: `report.json`, and the output of the operation. */
 const attempt = z.object({
   time: z.string(),
   from: z.string(),
-  kind: z.enum(['name', 'call', 'edge']),
+  kind: z.enum(ATTEMPT_KINDS),
   name: z.string().optional(),
   to: z.string().optional(),
   address: z.string().optional(),
@@ -14,6 +15,12 @@ const attempt = z.object({
   request: z.string().optional(),
   speaks: z.string().optional(),
   firstBytes: z.string().optional(),
+  path: z.string().optional(),
+  process: z.object({ pid: z.number(), command: z.string() }).optional(),
+  package: z.string().optional(),
+  answer: z.enum(ATTEMPT_ANSWERS).optional(),
+  stalledMs: z.number().optional(),
+  leaks: z.string().optional(),
   /** How often the same was tried; the rest is of the first time. */
   count: z.number(),
   /** Made by the rehearsal itself, to show that it is stopped. */
