@@ -1,0 +1,60 @@
+import { type Enclave, type InsideProcess, probeFrom } from '#enclave';
+import { printable, type World } from '#kernel';
+import { lastWords } from '#system';
+import type { Story } from '../story.ts';
+import type { Crossed } from './crossing.ts';
+import type { Place } from './place.ts';
+import type { Clients } from './tools.ts';
+
+export const DEPOT_PORT = 4873;
+
+/** One enclave with what plays in it: what every step in there needs. */
+export class Stage {
+  readonly world: World;
+  readonly place: Place;
+  readonly story: Story;
+  readonly crossed: Crossed;
+  readonly clients: Clients;
+  readonly enclave: Enclave;
+  /** The project's folder as the enclave has it. */
+  readonly copy: string;
+  /** The depot, as clients in there name it. */
+  readonly base: string;
+  /** Keys of either side are nobody's business in there; the depot alone reads the inside's content. */
+  readonly hidden: readonly string[];
+  readonly running = new Map<string, InsideProcess>();
+  readonly pythonFolders = new Map<string, string>();
+
+  constructor(parts: Pick<Stage, 'world' | 'place' | 'story' | 'crossed' | 'clients' | 'enclave' | 'copy' | 'base'>) {
+    this.world = parts.world;
+    this.place = parts.place;
+    this.story = parts.story;
+    this.crossed = parts.crossed;
+    this.clients = parts.clients;
+    this.enclave = parts.enclave;
+    this.copy = parts.copy;
+    this.base = parts.base;
+    this.hidden = [this.place.outside, this.place.inside, this.place.media];
+  }
+
+  probe(machine: string, probe: Parameters<typeof probeFrom>[2]): ReturnType<typeof probeFrom> {
+    const options = { cwd: this.place.work, env: this.environment({}), hide: this.hidden };
+    return probeFrom(this.enclave, machine, probe, options);
+  }
+
+  get path(): string {
+    return `${this.clients.bin}:/usr/local/bin:/usr/bin:/bin`;
+  }
+
+  environment(also: Readonly<Record<string, string>>): Record<string, string> {
+    return { PATH: this.path, LANG: 'C.UTF-8', CI: 'true', ...also };
+  }
+}
+
+/** The last lines of a program, on one line and fit for a terminal. */
+export function words(ended: Parameters<typeof lastWords>[0]): string {
+  return lastWords(ended, 8)
+    .split('\n')
+    .map((line) => printable(line.trim()))
+    .join(' | ');
+}
