@@ -9,6 +9,10 @@ export interface Database {
   seen(bundle: Digest): AdmittedBundle | undefined;
   /** The bundle of the highest sequence number in a channel. */
   highest(channel: string): AdmittedBundle | undefined;
+  /** The bundle that a channel stands at: the highest, unless the channel was rolled back. */
+  head(channel: string): AdmittedBundle | undefined;
+  /** All with this number in a channel, in the order of the ledger; more than one after a rollback. */
+  at(channel: string, sequence: number): readonly AdmittedBundle[];
   /** Everything or nothing. A bundle that is already in it changes nothing. */
   publish(bundle: Publication): void;
   /** What moving names of one thing point at, newest bundle first. */
@@ -35,6 +39,11 @@ export interface AdmittedBundle {
 
 export interface Publication extends AdmittedBundle {
   readonly rows: readonly LockRow[];
+  /**
+   * What it brings is the newest although its number is not the highest: a rollback. Otherwise a bundle with a lower
+   * number than one of its channel adds what is new and changes nothing that the higher one brought.
+   */
+  readonly onTop?: boolean;
   /** The ecosystem's own normalised look-up name. */
   readonly lookupKey: (ecosystem: string, name: string) => string;
 }

@@ -6,11 +6,12 @@ import type { AdmittedBundle, Database, Publication } from '../database.ts';
 import { storeFault } from '../faults.ts';
 
 /** Version of the schema below, in SQLite's `user_version`. */
-const SCHEMA = 2;
+const SCHEMA = 3;
 
 /**
- * A row stands once for all bundles that bring it with the same text (found by its hash, since texts are long); `brought` says which do. Look-ups order by the
- * ledger, because sequence numbers count per channel.
+ * A row stands once for all bundles that bring it with the same text (found by its hash, since texts are long);
+ * `brought` says which do. Look-ups order by `place`: the index in the ledger, except that a bundle which was overtaken
+ * on its way stands below those of its channel with higher numbers, so that it moves nothing back.
  */
 const TABLES = `
   CREATE TABLE bundle (
@@ -20,7 +21,8 @@ const TABLES = `
     sequence INTEGER NOT NULL,
     channel TEXT NOT NULL,
     sealed TEXT NOT NULL,
-    ledger_index INTEGER NOT NULL
+    ledger_index INTEGER NOT NULL,
+    place REAL NOT NULL
   ) STRICT;
   CREATE INDEX bundle_channel ON bundle (channel, sequence);
   CREATE TABLE row (
@@ -105,8 +107,12 @@ export function openDatabase(path: string): Database {
   const allBundles = db.prepare(`${BUNDLE} ORDER BY ledger_index, id`);
   const oneBundle = db.prepare(`${BUNDLE} WHERE digest = ?`);
   const highestBundle = db.prepare(`${BUNDLE} WHERE channel = ? ORDER BY sequence DESC, ledger_index DESC LIMIT 1`);
+  const headBundle = db.prepare(`${BUNDLE} WHERE channel = ? ORDER BY place DESC LIMIT 1`);
+  const bundlesAt = db.prepare(`${BUNDLE} WHERE channel = ? AND sequence = ? ORDER BY ledger_index`);
+  const lowestAbove = db.prepare('SELECT min(place) AS place FROM bundle WHERE channel = ? AND sequence > ?');
+  const placeBelow = db.prepare('SELECT max(place) AS place FROM bundle WHERE place < ?');
   // With a bare column beside max(), SQLite takes it from the row that has the maximum (documented since 3.7.11).
-  const ROWS = `SELECT row.text, bundle.digest AS bundle, bundle.sequence, max(bundle.ledger_index) AS newest
+  const ROWS = `SELECT row.text, bundle.digest AS bundle, bundle.sequence, max(bundle.place) AS newest
     FROM row JOIN brought ON brought.row = row.id JOIN bundle ON bundle.id = brought.bundle`;
   const ORDER = 'GROUP BY row.id ORDER BY newest DESC, row.id';
   const byLookup = db.prepare(`${ROWS} WHERE ecosystem = ? AND lookup = ? AND kind = ? AND role = ? ${ORDER}`);
@@ -116,7 +122,7 @@ export function openDatabase(path: string): Database {
   const lookups = db.prepare('SELECT DISTINCT lookup FROM row WHERE ecosystem = ? ORDER BY lookup');
 
   const insertBundle = db.prepare(
-    'INSERT INTO bundle (digest, lock, sequence, channel, sealed, ledger_index) VALUES (?, ?, ?, ?, ?, ?)',
+    'INSERT INTO bundle (digest, lock, sequence, channel, sealed, ledger_index, place) VALUES (?, ?, ?, ?, ?, ?, ?)',
   );
   const insertRow = db.prepare(
     `INSERT INTO row (kind, ecosystem, lookup, authority, name, role, digest, hash, text)
@@ -138,6 +144,8 @@ export function openDatabase(path: string): Database {
     admitted: () => run(() => allBundles.all().map(bundleOf)),
     seen: (bundle) => run(() => mapped(oneBundle.get(bundle))),
     highest: (channel) => run(() => mapped(highestBundle.get(channel))),
+    head: (channel) => run(() => mapped(headBundle.get(channel))),
+    at: (channel, sequence) => run(() => bundlesAt.all(channel, sequence).map(bundleOf)),
 
     publish(publication) {
       run(() => {
@@ -197,9 +205,18 @@ export function openDatabase(path: string): Database {
     close: () => db.close(),
   };
 
+  /** Right below the lowest of the channel's bundles with higher numbers; halfway to what stands below that one. */
+  function placeOf(channel: string, sequence: number, ledgerIndex: number): number {
+    const above = lowestAbove.get(channel, sequence)?.['place'];
+    if (typeof above !== 'number') return ledgerIndex;
+    const below = placeBelow.get(above)?.['place'];
+    return ((typeof below === 'number' ? below : above - 1) + above) / 2;
+  }
+
   function insert(publication: Publication): void {
     const { bundle, lock, sequence, channel, sealed, ledgerIndex } = publication;
-    const { lastInsertRowid } = insertBundle.run(bundle, lock, sequence, channel, sealed, ledgerIndex);
+    const place = publication.onTop === true ? ledgerIndex : placeOf(channel, sequence, ledgerIndex);
+    const { lastInsertRowid } = insertBundle.run(bundle, lock, sequence, channel, sealed, ledgerIndex, place);
     for (const row of publication.rows) {
       if (row.row === 'input') continue;
       const lookup = publication.lookupKey(row.ecosystem, row.name);

@@ -96,6 +96,42 @@ export function databaseContract(
     assert.equal(db.ledgerIndexDone(), 80);
   });
 
+  test(`${title}: a bundle that was overtaken on its way adds, and changes nothing of its channel`, async (t) => {
+    const db = await make(t);
+    const catalog = db.catalog(memoryStore());
+    const values = (): string[] => catalog.pointers('npm', 'a').map(({ value }) => value);
+    db.publish(publication(1, [pointer('a', '1.0.0')]));
+    db.publish(publication(5, [pointer('a', '5.0.0')]));
+    db.publish(publication(9, [pointer('a', '9.0.0')], { channel: 'beta' }));
+    db.publish(publication(4, [pointer('a', '4.0.0'), artifact('late', '1.0.0')], { ledgerIndex: 100 }));
+    db.publish(publication(3, [pointer('a', '3.0.0')], { ledgerIndex: 110 }));
+    assert.deepEqual(values(), ['9.0.0', '5.0.0', '4.0.0', '3.0.0', '1.0.0']);
+    assert.equal(catalog.artifacts('npm', 'late').length, 1);
+    assert.equal(db.head('main')!.sequence, 5);
+    assert.equal(db.highest('main')!.sequence, 5);
+    assert.deepEqual(
+      db.at('main', 4).map(({ ledgerIndex }) => ledgerIndex),
+      [100],
+    );
+    assert.deepEqual(db.at('main', 2), []);
+  });
+
+  test(`${title}: a rollback puts an older bundle on top, and the highest number stays what it was`, async (t) => {
+    const db = await make(t);
+    db.publish(publication(1, [pointer('a', '1.0.0')]));
+    db.publish(publication(2, [pointer('a', '2.0.0')]));
+    const again = { bundle: digestOf('rollback'), ledgerIndex: 30, onTop: true };
+    db.publish(publication(1, [pointer('a', '1.0.0')], again));
+    const catalog = db.catalog(memoryStore());
+    assert.equal(catalog.pointers('npm', 'a')[0]!.value, '1.0.0');
+    assert.equal(db.head('main')!.sequence, 1);
+    assert.equal(db.highest('main')!.sequence, 2);
+    assert.equal(db.at('main', 1).length, 2);
+    db.publish(publication(3, [pointer('a', '3.0.0')], { ledgerIndex: 40 }));
+    assert.equal(catalog.pointers('npm', 'a')[0]!.value, '3.0.0');
+    assert.equal(db.head('main')!.sequence, 3);
+  });
+
   test(`${title}: publishing is all or nothing, and twice is once`, async (t) => {
     const db = await make(t);
     const rows = [artifact('a', '1.0.0'), artifact('b', '1.0.0')];
