@@ -206,6 +206,7 @@ export class Engine {
   readonly #rules = new Map<Rule, ResolvedRule>();
   readonly #bySubject = new Map<number, { resolved: ResolvedPolicy; match: Match }[]>();
   readonly #reaches = { ingress: new Map<string, Reach>(), egress: new Map<string, Reach>() };
+  #imagined = 0;
   /** The state of each class while a reach is computed; 0 between. */
   readonly #states: Uint32Array;
   readonly policies: readonly ResolvedPolicy[];
@@ -506,8 +507,13 @@ export class Engine {
     return reach.answers[reach.named.indexOf(peer.id)] ?? reach.others(peer);
   }
 
-  #reachOf(subject: PodClass, direction: Direction, id: number): Reach {
-    const stack = this.#stackOf(subject, direction);
+  /** What one direction would admit if some rules were not there; policies without rules still close what they cover. */
+  reachWithout(subject: PodClass, direction: Direction, without: ReadonlySet<Rule>): Reach {
+    return this.#reachOf(subject, direction, -1, without);
+  }
+
+  #reachOf(subject: PodClass, direction: Direction, id: number, without?: ReadonlySet<Rule>): Reach {
+    const stack = this.#stackOf(subject, direction, without);
     const rules = [...stack.admin, ...(stack.network ?? []), ...stack.baseline];
     const general: number[] = [];
     // Each list of rules that match a peer is a state, reached from the list without its last by that one.
@@ -563,6 +569,44 @@ export class Engine {
     };
   }
 
+  /** The policies that apply to a class, or perhaps do, lower priorities first. */
+  applying(subject: PodClass): readonly { readonly policy: Policy; readonly match: Match }[] {
+    return (this.#bySubject.get(subject.id) ?? []).map(({ resolved, match }) => ({ policy: resolved.policy, match }));
+  }
+
+  /**
+   * What one direction of a class admits for a pod that is in no manifest. `match` says whether a selector selects it;
+   * `ports` are what it calls its own ports.
+   */
+  imagine(
+    subject: PodClass,
+    direction: Direction,
+    match: (peer: PodPeer) => Match,
+    ports: readonly ContainerPort[] = [],
+    without?: ReadonlySet<Rule>,
+  ): Answer {
+    const stack = this.#stackOf(subject, direction, without);
+    const rules = [...stack.admin, ...(stack.network ?? []), ...stack.baseline];
+    const matched: number[] = [];
+    let unplaced = 0;
+    rules.forEach(({ rule: { peers } }, index) => {
+      let best: Match = peers === 'all' ? YES : NO;
+      for (const peer of peers === 'all' ? [] : peers) {
+        if (peer.is === 'pods') best = Math.max(best, match(peer)) as Match;
+        else if (this.profile === 'specification' && best === NO) {
+          // Which address a pod will have is not known.
+          best = MAYBE;
+          unplaced |= peer.is === 'block' ? WHY.addressUnknown : WHY.elusivePeer;
+        }
+      }
+      if (best !== NO) matched.push(index * 2 + (best === MAYBE ? 1 : 0));
+    });
+    // Numbers below zero are of ports that no manifest has.
+    const own = ports.length === 0 ? undefined : { id: -1 - this.#imagined++, ports };
+    const answer = this.#decide(subject, stack, rules, matched, direction === 'egress' ? own : subject.ports);
+    return answerOf(answer.possible, answer.certain, answer.why | unplaced);
+  }
+
   /** The rules that decide one packet in one direction, in the order in which they do, and the answer. */
   trace(subject: PodClass, direction: Direction, peer: PodClass | Address, protocol: Protocol, port: number): Trace {
     const isPod = 'labels' in peer;
@@ -598,16 +642,16 @@ export class Engine {
     return { answer, steps: deciding(ordered, isolating.length > 0), isolating };
   }
 
-  #stackOf(subject: PodClass, direction: Direction): Stack {
+  #stackOf(subject: PodClass, direction: Direction, without?: ReadonlySet<Rule>): Stack {
     const admin: ResolvedRule[] = [];
     const baseline: ResolvedRule[] = [];
     let network: ResolvedRule[] | undefined;
     let half = false;
     for (const { resolved, match } of this.#bySubject.get(subject.id) ?? []) {
       const unsure = match === MAYBE && !subject.hostNetwork;
-      const rules = unsure
-        ? resolved[direction]?.map((rule) => ({ ...rule, unsure, why: rule.why | WHY.namespaceUnknown }))
-        : resolved[direction];
+      const kept =
+        without === undefined ? resolved[direction] : resolved[direction]?.filter(({ rule }) => !without.has(rule));
+      const rules = unsure ? kept?.map((rule) => ({ ...rule, unsure, why: rule.why | WHY.namespaceUnknown })) : kept;
       if (resolved.policy.tier === 'network') {
         if (rules === undefined) half = true;
         else network = [...(network ?? []), ...rules];
