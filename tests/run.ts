@@ -91,6 +91,7 @@ const SLOW = [
   'src/capture/capture.test.ts',
   'src/capture/process.test.ts',
   'src/enclave/enclave.test.ts',
+  'src/enclave/without-routes.test.ts',
   'src/gate/examine.test.ts',
   'src/ledger/crash.test.ts',
   'src/ledger/power-cut.test.ts',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shellQuote } from '#kernel';
 import { emptyScript, initScript, readMounts, readOnlyScript } from './confinement.ts';
-import { machinesOf, protocolName, ruleset, tuplesOf } from './network.ts';
+import { machineBatch, machinesOf, protocolName, ruleset, tuplesOf } from './network.ts';
 
 test('mounts with spaces in their names are read', () => {
   const line = '36 35 98:0 /mnt1 /mnt\\0402 rw,nosuid,noatime master:1 - ext3 /dev/root rw,errors=continue';
@@ -33,11 +33,14 @@ test('names from outside stay words of the shell', () => {
 
 test('rules name each declared flow once a family, and a flow of nobody is a bug', () => {
   const machines = machinesOf(['web', 'api']);
-  const rules = ruleset(machines, [{ from: 'web', to: 'api', port: 8000, protocol: 'tcp' }]);
+  const rules = ruleset(machines, [{ from: 'web', to: 'api', port: 8000, protocol: 'tcp' }], 'sink');
   assert.match(rules, /set allowed4 .*elements = \{ 10\.231\.0\.2 \. 10\.231\.0\.3 \. tcp \. 8000 \}/);
   assert.match(rules, /hook forward priority filter; policy drop;/);
   assert.match(rules, /hook input priority filter; policy drop;/);
-  assert.throws(() => ruleset(machines, [{ from: 'web', to: 'nobody', port: 1, protocol: 'tcp' }]));
+  assert.throws(() => ruleset(machines, [{ from: 'web', to: 'nobody', port: 1, protocol: 'tcp' }], 'sink'));
+  const without = ruleset(machines, [], 'none');
+  assert.doesNotMatch(without, /dnat/);
+  for (const machine of machines) assert.doesNotMatch(machineBatch(machine, 'none'), /default/);
 });
 
 test('elements of a set are read with and without counters', () => {

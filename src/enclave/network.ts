@@ -20,8 +20,11 @@ export interface Machine {
 /** Ports of the sink in the router's namespace. Clients never see them: their own port is translated. */
 export const SINK = { tcp: 15001, udp: 15002, dns: 15053 } as const;
 
-/** The router's own address, which is also where every machine asks for names. */
-export const ROUTER = { ipv4: '10.231.255.1', ipv6: 'fd53:616c:6c79::1' } as const;
+/**
+ * The router's own addresses: where every machine asks for names, and `probe`, from where the agent asks whether
+ * services are ready; it lies among the machines, which can answer it although they have no other routes.
+ */
+export const ROUTER = { ipv4: '10.231.255.1', ipv6: 'fd53:616c:6c79::1', probe: '10.231.0.1' } as const;
 
 /** Largest number of machines in one enclave. */
 export const MACHINES = 250;
@@ -36,16 +39,27 @@ export function machinesOf(names: readonly string[]): Machine[] {
   }));
 }
 
+/**
+ * Where routes lead that lead to no machine. `sink`: to the sink, which answers and writes down. `none`: there are no
+ * such routes, so that nothing can lean on an answer of the sink; what is tried fails in the machine itself, unseen.
+ */
+export type Routes = 'sink' | 'none';
+
+/** All machines and nobody else. */
+const MACHINES_NET = { ipv4: '10.231.0.0/24', ipv6: 'fd53:616c:6c79::1:0/112' } as const;
+
 /** For `ip -batch` in the router: a link to each machine, and every other address is local, that is, the sink's. */
-export function routerBatch(machines: readonly Machine[]): string {
+export function routerBatch(machines: readonly Machine[], routes: Routes): string {
   const lines = [
     'link set lo up',
     `addr add ${ROUTER.ipv4}/32 dev lo`,
     `addr add ${ROUTER.ipv6}/128 dev lo nodad`,
-    // Table main, not local: the machines' own routes must win over it.
-    'route add local 0.0.0.0/0 dev lo table main',
-    'route add local ::/0 dev lo table main',
+    `addr add ${ROUTER.probe}/32 dev lo`,
   ];
+  if (routes === 'sink') {
+    // Table main, not local: the machines' own routes must win over it.
+    lines.push('route add local 0.0.0.0/0 dev lo table main', 'route add local ::/0 dev lo table main');
+  }
   for (const machine of machines) {
     lines.push(
       `netns add ${machine.id}`,
@@ -59,16 +73,23 @@ export function routerBatch(machines: readonly Machine[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** For `ip -n MACHINE -batch`: one address of each family, and both default routes lead to the router. */
-export function machineBatch(machine: Machine): string {
+/** For `ip -n MACHINE -batch`: one address of each family, and routes to the router: both default ones, or to machines only. */
+export function machineBatch(machine: Machine, routes: Routes): string {
   return [
     'link set lo up',
     'link set eth0 up',
     `addr add ${machine.ipv4}/32 dev eth0`,
     `addr add ${machine.ipv6}/128 dev eth0 nodad`,
-    `route add ${ROUTER.ipv4} dev eth0 src ${machine.ipv4}`,
-    `route add default via ${ROUTER.ipv4} dev eth0 src ${machine.ipv4}`,
-    `route add default via fe80::1 dev eth0 src ${machine.ipv6}`,
+    ...(routes === 'sink'
+      ? [
+          `route add ${ROUTER.ipv4} dev eth0 src ${machine.ipv4}`,
+          `route add default via ${ROUTER.ipv4} dev eth0 src ${machine.ipv4}`,
+          `route add default via fe80::1 dev eth0 src ${machine.ipv6}`,
+        ]
+      : [
+          `route add ${MACHINES_NET.ipv4} via ${ROUTER.ipv4} dev eth0 onlink src ${machine.ipv4}`,
+          `route add ${MACHINES_NET.ipv6} via fe80::1 dev eth0 src ${machine.ipv6}`,
+        ]),
     '',
   ].join('\n');
 }
@@ -78,7 +99,7 @@ export function machineBatch(machine: Machine): string {
  * (a nat chain sees the first packet of each flow) and led to the sink; nothing is ever forwarded out, there being no
  * link that leads out.
  */
-export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlow[]): string {
+export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlow[], routes: Routes): string {
   const byName = new Map(machines.map((machine) => [machine.name, machine]));
   const families = [
     { name: '4', type: 'ipv4_addr', ip: 'ip', key: 'ipv4' },
@@ -102,7 +123,7 @@ export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlo
     );
   }
   out.push('  chain arriving {', '    type nat hook prerouting priority dstnat; policy accept;');
-  for (const { name, ip } of families) {
+  for (const { name, ip } of routes === 'none' ? [] : families) {
     const dns = name === '4' ? ROUTER.ipv4 : `[${ROUTER.ipv6}]`;
     out.push(
       `    ${ip} daddr @machines${name} return`,
@@ -121,8 +142,12 @@ export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlo
     '    iifname "lo" accept',
     // Neighbour discovery, without which IPv6 finds nobody. Echo requests are not answered.
     '    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept',
-    `    ct status dnat tcp dport { ${SINK.tcp}, ${SINK.dns} } accept`,
-    `    ct status dnat udp dport { ${SINK.udp}, ${SINK.dns} } accept`,
+    ...(routes === 'none'
+      ? []
+      : [
+          `    ct status dnat tcp dport { ${SINK.tcp}, ${SINK.dns} } accept`,
+          `    ct status dnat udp dport { ${SINK.udp}, ${SINK.dns} } accept`,
+        ]),
     '    ip6 daddr ff00::/8 drop',
   );
   for (const { name, ip } of families) {
@@ -147,6 +172,12 @@ export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlo
   // subject to the kernel's rate limit on ICMP errors.
   out.push('    meta l4proto tcp reject with tcp reset', '    reject with icmpx type admin-prohibited', '  }', '}', '');
   return out.join('\n');
+}
+
+/** /etc/resolv.conf of every machine. Without a server named, resolvers ask 127.0.0.1, where nobody listens. */
+export function resolverFile(routes: Routes): string {
+  const server = routes === 'sink' ? `nameserver ${ROUTER.ipv4}\n` : '';
+  return `${server}search .\noptions timeout:2 attempts:1\n`;
 }
 
 /** /etc/hosts of every machine. */

@@ -1,6 +1,6 @@
 import type { Attempt } from './attempt.ts';
 import type { Root } from './confinement.ts';
-import type { EnclaveFlow } from './network.ts';
+import type { EnclaveFlow, Routes } from './network.ts';
 
 /** What the product and the agent inside say to each other: one JSON document a line, over the agent's stdin and stdout. */
 
@@ -8,6 +8,7 @@ export interface OpenRequest {
   readonly do: 'open';
   readonly machines: readonly string[];
   readonly flows: readonly EnclaveFlow[];
+  readonly routes: Routes;
   /** Absolute folders that stay writable; everything else becomes read-only. */
   readonly writable: readonly string[];
   /** Absolute paths that must stay reachable where /tmp and /run are emptied. */
@@ -35,15 +36,20 @@ export interface StartRequest {
   readonly timeout: number;
 }
 
+/** How it is seen from outside a machine that a service in it is ready. */
+export type ReadyCheck =
+  | { readonly kind: 'tcp'; readonly port: number }
+  | { readonly kind: 'http'; readonly port: number; readonly path: string; readonly status: number };
+
 export type Request =
   | OpenRequest
   | StartRequest
   | { readonly do: 'stop'; readonly process: number }
   | {
-      readonly do: 'connect';
+      readonly do: 'ready';
       readonly call: number;
       readonly machine: string;
-      readonly port: number;
+      readonly check: ReadyCheck;
       readonly timeout: number;
       /** The process whose end makes waiting useless. */
       readonly process: number;
@@ -63,6 +69,6 @@ export type Event =
       readonly timedOut: boolean;
       readonly milliseconds: number;
     }
-  | { readonly event: 'connected'; readonly call: number; readonly ok: boolean; readonly milliseconds: number }
+  | { readonly event: 'ready'; readonly call: number; readonly ok: boolean; readonly detail: string }
   | { readonly event: 'flushed'; readonly call: number }
   | { readonly event: 'attempt'; readonly attempt: Attempt };

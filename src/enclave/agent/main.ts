@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import type { Event, Request } from '../protocol.ts';
 import { openNetwork, type Network } from './network.ts';
 import { Processes } from './processes.ts';
+import { waitUntilReady } from './readiness.ts';
 
 const send = (event: Event): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
 
@@ -27,10 +28,12 @@ async function perform(request: Request): Promise<void> {
     case 'stop':
       processes.stop(request.process);
       return;
-    case 'connect': {
-      const started = performance.now();
-      const ok = await processes.connect(request);
-      send({ event: 'connected', call: request.call, ok, milliseconds: Math.round(performance.now() - started) });
+    case 'ready': {
+      const machine = network?.machines.find(({ name }) => name === request.machine);
+      if (machine === undefined) throw new Error(`no machine ${request.machine}`);
+      const running = (): boolean => processes.isRunning(request.process);
+      const { ok, detail } = await waitUntilReady(machine.ipv4, request.check, request.timeout, running);
+      send({ event: 'ready', call: request.call, ok, detail });
       return;
     }
     case 'flush':

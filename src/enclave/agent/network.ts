@@ -8,7 +8,7 @@ import {
   type Machine,
   machineBatch,
   machinesOf,
-  ROUTER,
+  resolverFile,
   routerBatch,
   ruleset,
   type Tuple,
@@ -41,7 +41,7 @@ export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt)
           .join('\n');
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   if (ipv6) writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
-  await run(request.ip, ['-batch', '-'], families(routerBatch(machines)));
+  await run(request.ip, ['-batch', '-'], families(routerBatch(machines, request.routes)));
   await Promise.all(
     machines.map((machine) =>
       run(
@@ -55,7 +55,7 @@ export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt)
           `echo 0 > ${LOW_PORTS}; exec "$0" -batch -`,
           request.ip,
         ],
-        families(machineBatch(machine)),
+        families(machineBatch(machine, request.routes)),
       ),
     ),
   );
@@ -63,7 +63,7 @@ export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt)
   const list = async (set: string): Promise<Tuple[]> =>
     tuplesOf(await run(request.nft, ['-j', 'list', 'set', 'inet', 'sallyport', set]));
   const sink = await openSink({ machines, ipv6, tell, list });
-  await run(request.nft, ['-f', '-'], ruleset(machines, request.flows));
+  await run(request.nft, ['-f', '-'], ruleset(machines, request.flows, request.routes));
   return { machines, writableMounts, ipv6, flush: () => sink.flush() };
 }
 
@@ -72,7 +72,7 @@ async function closeFiles(request: OpenRequest, machines: readonly Machine[]): P
   const present = EMPTIED.filter((folder) => existsSync(folder) && !lstatSync(folder).isSymbolicLink());
   const names = {
     '/etc/hosts': hostsFile(machines),
-    '/etc/resolv.conf': `nameserver ${ROUTER.ipv4}\nsearch .\noptions timeout:2 attempts:1\n`,
+    '/etc/resolv.conf': resolverFile(request.routes),
   };
   const targets = Object.entries(names).map(([path, text]) => {
     let target = path;

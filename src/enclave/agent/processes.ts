@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { connect } from 'node:net';
 import { initScript } from '../confinement.ts';
 import type { Machine } from '../network.ts';
-import type { Event, OpenRequest, Request, StartRequest } from '../protocol.ts';
+import type { Event, OpenRequest, StartRequest } from '../protocol.ts';
 
 /** Bytes of output of one process that are passed on; the rest is read and dropped. */
 const OUTPUT_LIMIT = 8 * 1024 * 1024;
@@ -95,30 +94,9 @@ export class Processes {
     }, GRACE);
   }
 
-  /** Waits until something listens. False once the time is over, or the process that should listen has ended. */
-  async connect(request: Request & { do: 'connect' }): Promise<boolean> {
-    const machine = this.#machines.get(request.machine);
-    if (machine === undefined) throw new Error(`no machine ${request.machine}`);
-    const end = performance.now() + request.timeout;
-    for (;;) {
-      if (await connects(machine.ipv4, request.port)) return true;
-      if (performance.now() > end || !this.#running.has(request.process)) return false;
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
+  isRunning(number: number): boolean {
+    return this.#running.has(number);
   }
-}
-
-function connects(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 1000 });
-    const end = (ok: boolean): void => {
-      socket.destroy();
-      resolve(ok);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-    socket.once('timeout', () => end(false));
-  });
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

@@ -8,8 +8,8 @@ import { type Ended, findProgram, namespaceArguments, type Running, runtimeEnvir
 import type { Attempt } from '../attempt.ts';
 import type { Root } from '../confinement.ts';
 import { enclaveFault } from '../faults.ts';
-import type { EnclaveFlow } from '../network.ts';
-import type { Event, Request } from '../protocol.ts';
+import type { EnclaveFlow, Routes } from '../network.ts';
+import type { Event, ReadyCheck, Request } from '../protocol.ts';
 
 /** Attempts that are kept of one enclave: a program that tries without end is known by the first of them. */
 const ATTEMPTS = 100_000;
@@ -19,6 +19,8 @@ export interface EnclaveOptions {
   readonly machines: readonly string[];
   /** All that is open between them. */
   readonly flows: readonly EnclaveFlow[];
+  /** Default `sink`. With `none` there are only routes to machines: nothing else is reachable, and nothing is seen. */
+  readonly routes?: Routes;
   /** Absolute folders that stay writable. All else of the host is read-only inside, and /tmp and /run are empty. */
   readonly writable: readonly string[];
   /** Further absolute paths that must be reachable although they lie below /tmp or /run. */
@@ -47,7 +49,9 @@ export interface InsideOptions {
 export interface InsideProcess {
   readonly machine: string;
   readonly ended: Promise<Ended>;
-  /** True once the port accepts; false where the time is over or the process has ended. */
+  /** Waits until it is ready; not ok where the time is over or the process has ended, with the last answer. */
+  ready(check: ReadyCheck, timeout: number): Promise<{ readonly ok: boolean; readonly detail: string }>;
+  /** True once the port accepts. */
   listening(port: number, timeout: number): Promise<boolean>;
   /** SIGTERM, after two seconds SIGKILL to everything that it started. */
   stop(): Promise<Ended>;
@@ -125,7 +129,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         return processes.get(event.process)?.output(event.from, Buffer.from(event.data, 'base64'));
       case 'ended':
         return processes.get(event.process)?.end(event);
-      case 'connected':
+      case 'ready':
       case 'flushed':
         calls.get(event.call)?.(event);
         calls.delete(event.call);
@@ -175,6 +179,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       do: 'open',
       machines: options.machines,
       flows: options.flows,
+      routes: options.routes ?? 'sink',
       writable: options.writable,
       needed: [
         product,
@@ -233,9 +238,12 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       const one: InsideProcess = {
         machine,
         ended,
+        async ready(check, timeout) {
+          const answer = await ask((call) => ({ do: 'ready', call, machine, check, timeout, process: number }));
+          return answer?.event === 'ready' ? answer : { ok: false, detail: 'the enclave has ended' };
+        },
         async listening(port, timeout) {
-          const answer = await ask((call) => ({ do: 'connect', call, machine, port, timeout, process: number }));
-          return answer?.event === 'connected' && answer.ok;
+          return (await one.ready({ kind: 'tcp', port }, timeout)).ok;
         },
         async stop() {
           send({ do: 'stop', process: number });
