@@ -10,6 +10,8 @@ export interface Cluster {
   readonly services: readonly Service[];
   readonly entrances: readonly Entrance[];
   readonly policies: readonly Policy[];
+  /** Labels of ServiceAccount objects, by `namespace/name`. */
+  readonly accounts?: ReadonlyMap<string, Labels>;
 }
 
 export interface Namespace {
@@ -27,6 +29,8 @@ export interface Pod {
   readonly labels: Labels;
   readonly ports: readonly ContainerPort[];
   readonly hostNetwork: boolean;
+  /** The name of its service account; undefined is `default`. */
+  readonly account?: string;
   /** Every address of `status.podIPs`, where the manifest has a status. */
   readonly addresses: readonly string[];
   readonly place: Place;
@@ -61,8 +65,39 @@ export interface Entrance {
   readonly place: Place;
 }
 
-export type Tier = 'admin' | 'network' | 'baseline';
-export type PolicyKind = 'NetworkPolicy' | 'AdminNetworkPolicy' | 'BaselineAdminNetworkPolicy' | 'ClusterNetworkPolicy';
+/** Whose order of evaluation a policy stands in; `cilium` and `calico` mix with `network` where these enforce. */
+export type Tier = 'admin' | 'network' | 'baseline' | 'cilium' | 'calico';
+export type PolicyKind =
+  | 'NetworkPolicy'
+  | 'AdminNetworkPolicy'
+  | 'BaselineAdminNetworkPolicy'
+  | 'ClusterNetworkPolicy'
+  | 'CiliumNetworkPolicy'
+  | 'CiliumClusterwideNetworkPolicy'
+  /** `NetworkPolicy` of projectcalico.org. */
+  | 'CalicoNetworkPolicy'
+  | 'GlobalNetworkPolicy';
+
+/** The API that a policy is of, which some network plugins implement and others do not. */
+export const DIALECTS = ['NetworkPolicy', 'AdminNetworkPolicy', 'ClusterNetworkPolicy', 'Cilium', 'Calico'] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+export function dialectOf(kind: PolicyKind): Dialect {
+  switch (kind) {
+    case 'NetworkPolicy':
+    case 'ClusterNetworkPolicy':
+    case 'AdminNetworkPolicy':
+      return kind;
+    case 'BaselineAdminNetworkPolicy':
+      return 'AdminNetworkPolicy';
+    case 'CiliumNetworkPolicy':
+    case 'CiliumClusterwideNetworkPolicy':
+      return 'Cilium';
+    case 'CalicoNetworkPolicy':
+    case 'GlobalNetworkPolicy':
+      return 'Calico';
+  }
+}
 
 export interface Policy {
   readonly kind: PolicyKind;
@@ -73,10 +108,25 @@ export interface Policy {
   /** Lower comes first; 0 where the kind has none. */
   readonly priority: number;
   readonly subject: PodPeer;
+  /** Further pods that it selects, where one selector cannot say them all (`||` of Calico). */
+  readonly alsoSubject?: readonly PodPeer[];
   /** Undefined: it does not cover this direction. */
   readonly ingress: readonly Rule[] | undefined;
   readonly egress: readonly Rule[] | undefined;
+  /** Directions that it covers without closing what its rules do not allow (`enableDefaultDeny` of Cilium). */
+  readonly leavesOpen?: readonly ('ingress' | 'egress')[];
+  /** Where a policy of Calico stands among the others. */
+  readonly calico?: CalicoOrder;
   readonly place: Place;
+}
+
+/** Lower orders come first; of equal ones the lesser name. No order is infinite (projectcalico.org/v3 tier.go). */
+export interface CalicoOrder {
+  readonly tier: string;
+  readonly tierOrder: number;
+  /** What happens to traffic that no rule of the tier decides, if one of its policies applies. */
+  readonly otherwise: 'deny' | 'pass';
+  readonly order: number;
 }
 
 export interface Rule {
@@ -85,7 +135,20 @@ export interface Rule {
   /** `all`: pods and addresses. Never an empty list, which Kubernetes reads as everything in one kind and not in another. */
   readonly peers: readonly Peer[] | 'all';
   readonly ports: readonly PortRule[] | 'all';
+  /** Ports that are taken out of `ports`. */
+  readonly notPorts?: readonly PortRule[];
+  /** The peer's address must lie in one of these too. */
+  readonly within?: readonly BlockPeer[];
+  /** The pod that the policy selects must itself be one of these. */
+  readonly own?: OwnCondition;
+  /** It matches only a part of the traffic on its ports: what tells that part apart. */
+  readonly narrower?: 'requests' | 'source ports' | 'authenticated peers' | 'cases that are not documented';
   readonly place: Place;
+}
+
+export interface OwnCondition {
+  readonly pods: readonly PodPeer[] | 'all';
+  readonly within?: readonly BlockPeer[];
 }
 
 export type Peer = PodPeer | BlockPeer | ElusivePeer;
@@ -95,6 +158,8 @@ export interface PodPeer {
   /** A namespace by its name, or those that a selector selects. */
   readonly namespaces: string | Selector;
   readonly pods: Selector;
+  /** Whether it selects what it seems to is not certain: bits of `WHY` in engine.ts. */
+  readonly unsure?: number;
 }
 
 export interface BlockPeer {
@@ -103,9 +168,15 @@ export interface BlockPeer {
   readonly except: readonly AddressRange[];
 }
 
-/** Nodes or domain names: which addresses they are is in no manifest. */
+/** Nodes, domain names and the like: which addresses they are is in no manifest. */
 export interface ElusivePeer {
-  readonly is: 'nodes' | 'domains';
+  readonly is: 'nodes' | 'domains' | 'groups' | 'entities';
+  /** As the manifest has them. */
+  readonly names?: readonly string[];
+  /** False: it is no address that a row about ranges speaks of. */
+  readonly outside?: boolean;
+  /** It covers pods in their node's network. */
+  readonly hosts?: boolean;
 }
 
 export type PortRule =
@@ -126,3 +197,10 @@ export function peerName({ namespace, name, kind }: Pick<Pod, 'namespace' | 'nam
 }
 
 export const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
+
+/**
+ * Labels that no manifest can write, by which selectors ask for a pod's service account: its name, and behind a `/` its
+ * labels.
+ */
+export const ACCOUNT_NAME = 'serviceaccount()';
+export const ACCOUNT_LABEL = 'serviceaccount()/';

@@ -5,9 +5,13 @@ export interface Selector {
   readonly key: string;
 }
 
+/** Those of Kubernetes, and those that only selectors of Calico have, each with its negation. */
+export type Operator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | TextOperator | `Not${TextOperator}`;
+type TextOperator = 'Contains' | 'StartsWith' | 'EndsWith';
+
 export interface Requirement {
   readonly label: string;
-  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+  readonly operator: Operator;
   readonly values: readonly string[];
 }
 
@@ -41,6 +45,18 @@ export function holds({ label, operator, values }: Requirement, labels: Labels):
       return value !== undefined;
     case 'DoesNotExist':
       return value === undefined;
+    case 'Contains':
+      return value !== undefined && values.every((part) => value.includes(part));
+    case 'NotContains':
+      return value === undefined || !values.every((part) => value.includes(part));
+    case 'StartsWith':
+      return value !== undefined && values.every((part) => value.startsWith(part));
+    case 'NotStartsWith':
+      return value === undefined || !values.every((part) => value.startsWith(part));
+    case 'EndsWith':
+      return value !== undefined && values.every((part) => value.endsWith(part));
+    case 'NotEndsWith':
+      return value === undefined || !values.every((part) => value.endsWith(part));
   }
 }
 
