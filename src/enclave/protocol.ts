@@ -34,6 +34,17 @@ export interface StartRequest {
   readonly root?: Root;
   /** Milliseconds; 0 is no limit. */
   readonly timeout: number;
+  /** File for its output, below a writable folder. Processes may follow one another with the same file. */
+  readonly log?: string;
+}
+
+/** What a log file has seen. */
+export interface Logged {
+  readonly path: string;
+  /** Of all that was written, also what is not kept. */
+  readonly bytes: number;
+  readonly lines: number;
+  readonly cut: boolean;
 }
 
 /** How it is seen from outside a machine that a service in it is ready. */
@@ -67,8 +78,10 @@ export type Event =
       readonly code: number | null;
       readonly signal: string | null;
       readonly timedOut: boolean;
+      /** It was stopped because it made too many processes. */
+      readonly crowded: boolean;
       readonly milliseconds: number;
     }
   | { readonly event: 'ready'; readonly call: number; readonly ok: boolean; readonly detail: string }
-  | { readonly event: 'flushed'; readonly call: number }
+  | { readonly event: 'flushed'; readonly call: number; readonly logs: readonly Logged[] }
   | { readonly event: 'attempt'; readonly attempt: Attempt };

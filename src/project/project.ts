@@ -20,6 +20,8 @@ export interface Project {
   readonly services: readonly Service[];
   readonly flows: readonly Flow[];
   readonly requests: readonly ProjectRequest[];
+  /** Seconds that everything in the enclave may take in one rehearsal. */
+  readonly timeLimit: number;
 }
 
 /** A command of the project that makes an input (an image layout, generated files); it runs outside, before capture. */
@@ -64,7 +66,24 @@ export interface Service {
   /** Names of services that must answer first. */
   readonly needs: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** When it counts as ready; absent only where it has neither `ready` nor a port: then as soon as it is started. */
+  readonly ready?: Readiness;
+  /** Seconds that it may take to become ready, each time that it is started. */
+  readonly startWithin: number;
+  /** What happens when it ends: nothing, or after a failure it is started again, with growing pauses. */
+  readonly restart: 'never' | 'on-failure';
+  /** How often it is started again at most. */
+  readonly restarts: number;
 }
+
+/** How one knows that a service is ready. Ports and paths are its own. */
+export type Readiness =
+  | { readonly kind: 'tcp'; readonly port: number }
+  | { readonly kind: 'http'; readonly port: number; readonly path: string; readonly status: number }
+  /** A command that runs beside it, in its folder with its environment, and ends with 0. */
+  | { readonly kind: 'run'; readonly run: readonly string[] }
+  /** A line of its output matches: a regular expression in the notation of JavaScript. */
+  | { readonly kind: 'log'; readonly pattern: string };
 
 /** One allowed connection, with the people who answer for it. */
 export interface Flow {

@@ -130,6 +130,36 @@ test('mistakes are named with line, column and what to write', () => {
       'sallyport.yaml:8:11',
       /No service is declared/,
     ],
+    [
+      'two ways to be ready',
+      `${HEAD}services:\n  web: { folder: web, run: [node], ready: { tcp: 1, log: x } }\n`,
+      'sallyport.yaml:8:36',
+      /one of 'tcp', 'http', 'run' and 'log'/,
+    ],
+    [
+      'ready over HTTP without a port',
+      `${HEAD}services:\n  web: { folder: web, run: [node], ready: { http: /health } }\n`,
+      'sallyport.yaml:8:36',
+      /Write 'port'/,
+    ],
+    [
+      'a status without a path',
+      `${HEAD}services:\n  web: { folder: web, run: [node], port: 1, ready: { tcp: 1, status: 200 } }\n`,
+      'sallyport.yaml:8:45',
+      /belong|http/,
+    ],
+    [
+      'a pattern that is none',
+      `${HEAD}services:\n  web: { folder: web, run: [node], ready: { log: '(' } }\n`,
+      'sallyport.yaml:8:50',
+      /line/,
+    ],
+    [
+      'restarts of what is not started again',
+      `${HEAD}services:\n  web: { folder: web, run: [node], restarts: 3 }\n`,
+      'sallyport.yaml:8:36',
+      /on-failure/,
+    ],
     ['name of a service', `${HEAD}services:\n  Web_1: { folder: web, run: [node] }\n`, 'sallyport.yaml:8:3', /line/],
     ['tab', `${HEAD}services:\n\tweb: {}\n`, 'sallyport.yaml:8:1', /spaces/],
     ['merge key', `${HEAD}services:\n  web: { <<: { folder: web } }\n`, 'sallyport.yaml:8:10', /Remove/],
@@ -142,6 +172,41 @@ test('mistakes are named with line, column and what to write', () => {
     assert.equal(error.where, where, `${what}: ${error.message}`);
     assert.match(error.fix, fix, `${what}: ${error.message}`);
   }
+});
+
+test('a service is ready by its port unless it says how, and is started once unless it says more', () => {
+  const { services, timeLimit } = read(`${HEAD}services:
+  a: { folder: a, run: [x] }
+  b: { folder: b, run: [x], port: 80 }
+  c: { folder: c, run: [x], port: 80, ready: { http: /health, status: 204 }, start-within: 5 }
+  d: { folder: d, run: [x], ready: { run: [check, it] }, restart: on-failure, restarts: 2 }
+  e: { folder: e, run: [x], port: 80, ready: { log: 'up and (running|well)' } }
+  f: { folder: f, run: [x], ready: { http: /, port: 81 } }
+time-limit: 600
+`);
+  assert.deepEqual(
+    services.map(({ ready }) => ready),
+    [
+      undefined,
+      { kind: 'tcp', port: 80 },
+      { kind: 'http', port: 80, path: '/health', status: 204 },
+      { kind: 'run', run: ['check', 'it'] },
+      { kind: 'log', pattern: 'up and (running|well)' },
+      { kind: 'http', port: 81, path: '/', status: 200 },
+    ],
+  );
+  assert.deepEqual(
+    services.map(({ startWithin, restart, restarts }) => [startWithin, restart, restarts]),
+    [
+      [60, 'never', 5],
+      [60, 'never', 5],
+      [5, 'never', 5],
+      [60, 'on-failure', 2],
+      [60, 'never', 5],
+      [60, 'never', 5],
+    ],
+  );
+  assert.equal(timeLimit, 600);
 });
 
 test('aliases work within bounds, and cannot be made to explode', () => {

@@ -4,12 +4,16 @@ import { z } from 'zod';
 import { compareUtf8, errorCode, type Files, printable, type Target } from '#kernel';
 import { projectFault } from './faults.ts';
 import { nearest } from './nearest.ts';
-import type { Flow, InputEntry, Project, ProjectRequest, Service } from './project.ts';
+import type { Flow, InputEntry, Project, ProjectRequest, Readiness, Service } from './project.ts';
 
 /** Largest sallyport.yaml, in bytes. */
 const LIMIT = 1024 * 1024;
 /** Aliases that one file may use: enough for a person, too few for an expansion attack. */
 const ALIASES = 100;
+/** Seconds and numbers that hold where the file says nothing. */
+const START_WITHIN = 60;
+const RESTARTS = 5;
+const TIME_LIMIT = 3600;
 
 const text = z.string().min(1).max(4096);
 /** Names of ours that become file names, host names or ledger words. */
@@ -44,6 +48,18 @@ const target = z.strictObject({
     .optional(),
 });
 
+const seconds = z.int().min(1).max(86_400);
+const requestPath = z.string().regex(/^\/[!-~]*$/, 'write a path that begins with / and has no spaces');
+const status = z.int().min(100).max(599);
+const ready = z.strictObject({
+  tcp: port.optional(),
+  http: requestPath.optional(),
+  status: status.optional(),
+  port: port.optional(),
+  run: z.array(z.string()).min(1).optional(),
+  log: z.string().min(1).max(1000).refine(isPattern, 'not a regular expression').optional(),
+});
+
 const service = z.strictObject({
   image: text.optional(),
   folder: inside.optional(),
@@ -55,6 +71,10 @@ const service = z.strictObject({
   environment: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not a name of a variable'), z.string())
     .optional(),
+  ready: ready.optional(),
+  'start-within': seconds.optional(),
+  restart: z.enum(['never', 'on-failure']).optional(),
+  restarts: z.int().min(1).max(100).optional(),
 });
 
 const flow = z.strictObject({
@@ -77,10 +97,10 @@ const request = z.strictObject({
     .string()
     .regex(/^[A-Z]+$/)
     .optional(),
-  path: z.string().regex(/^\/[!-~]*$/, 'write a path that begins with / and has no spaces'),
+  path: requestPath,
   headers: z.record(z.string().regex(/^[A-Za-z0-9-]+$/), z.string()).optional(),
   body: z.string().optional(),
-  expect: z.strictObject({ status: z.int().min(100).max(599), contains: z.string().min(1).optional() }),
+  expect: z.strictObject({ status, contains: z.string().min(1).optional() }),
 });
 
 const projectSchema = z.strictObject({
@@ -103,6 +123,7 @@ const projectSchema = z.strictObject({
   services: z.record(hostName, service).optional(),
   flows: z.array(flow).max(10_000).optional(),
   requests: z.array(request).max(10_000).optional(),
+  'time-limit': seconds.optional(),
 });
 
 const inputOptions = z.strictObject({
@@ -328,6 +349,13 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
     if (one.image !== undefined && one.install !== undefined) {
       throw fail(`services.${name} is an image, into which nothing is installed.`, "Remove 'install'.", 'install');
     }
+    if (one.restarts !== undefined && one.restart !== 'on-failure') {
+      throw fail(
+        `services.${name} is never started again.`,
+        "Write 'restart: on-failure', or remove 'restarts'.",
+        'restarts',
+      );
+    }
     for (const need of one.needs ?? []) {
       if (!serviceNames.includes(need))
         throw unknownName(offsetOf(document, [...place, 'needs'], true), need, 'service', serviceNames);
@@ -342,6 +370,10 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
       ...(one.port === undefined ? {} : { port: one.port }),
       needs: one.needs ?? [],
       environment: one.environment ?? {},
+      ...readinessOf(one, fail),
+      startWithin: one['start-within'] ?? START_WITHIN,
+      restart: one.restart ?? 'never',
+      restarts: one.restarts ?? RESTARTS,
     };
   });
   const ring = cycleOf(services);
@@ -423,7 +455,43 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
     services,
     flows,
     requests,
+    timeLimit: raw['time-limit'] ?? TIME_LIMIT,
   };
+}
+
+/** A declared check with the port of the service where it names none; a port alone is a TCP check. */
+function readinessOf(
+  one: z.output<typeof service>,
+  fail: (detail: string, fix: string, key?: string) => Error,
+): { readonly ready?: Readiness } {
+  const { ready: declared } = one;
+  if (declared === undefined) return one.port === undefined ? {} : { ready: { kind: 'tcp', port: one.port } };
+  const ways = (['tcp', 'http', 'run', 'log'] as const).filter((key) => declared[key] !== undefined);
+  if (ways.length !== 1) {
+    throw fail("'ready' must say one way.", "Write one of 'tcp', 'http', 'run' and 'log'.", 'ready');
+  }
+  if (declared.http === undefined && (declared.status !== undefined || declared.port !== undefined)) {
+    throw fail(
+      "In 'ready', 'status' and 'port' belong to 'http'.",
+      "Write 'http: /path' beside them, or remove them.",
+      'ready',
+    );
+  }
+  if (declared.tcp !== undefined) return { ready: { kind: 'tcp', port: declared.tcp } };
+  if (declared.run !== undefined) return { ready: { kind: 'run', run: declared.run } };
+  if (declared.log !== undefined) return { ready: { kind: 'log', pattern: declared.log } };
+  const asked = declared.port ?? one.port;
+  if (asked === undefined)
+    throw fail("'ready' asks over HTTP and knows no port.", "Write 'port' beside 'http'.", 'ready');
+  return { ready: { kind: 'http', port: asked, path: declared.http ?? '/', status: declared.status ?? 200 } };
+}
+
+function isPattern(source: string): boolean {
+  try {
+    return new RegExp(source, 'u') instanceof RegExp;
+  } catch {
+    return false;
+  }
 }
 
 /** `./a//b/` is `a/b`; the folder itself is `.`. */

@@ -38,7 +38,7 @@ async function perform(request: Request): Promise<void> {
     }
     case 'flush':
       await network?.flush();
-      send({ event: 'flushed', call: request.call });
+      send({ event: 'flushed', call: request.call, logs: processes.logged });
       return;
   }
 }

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { initScript } from '../confinement.ts';
 import type { Machine } from '../network.ts';
-import type { Event, OpenRequest, StartRequest } from '../protocol.ts';
+import type { Event, Logged, OpenRequest, StartRequest } from '../protocol.ts';
+import { LogFile } from './log-file.ts';
 
 /** Bytes of output of one process that are passed on; the rest is read and dropped. */
 const OUTPUT_LIMIT = 8 * 1024 * 1024;
@@ -11,6 +12,7 @@ const GRACE = 2000;
 export class Processes {
   readonly #send: (event: Event) => void;
   readonly #running = new Map<number, ChildProcess>();
+  readonly #logs = new Map<string, LogFile>();
   #machines = new Map<string, Machine>();
   #tools: Pick<OpenRequest, 'nsenter' | 'unshare'> | undefined;
 
@@ -46,6 +48,8 @@ export class Processes {
     });
     this.#running.set(request.process, child);
     let timedOut = false;
+    const log = request.log === undefined ? undefined : this.#logOf(request.log);
+    log?.note('started');
     const timer =
       request.timeout === 0
         ? undefined
@@ -56,6 +60,7 @@ export class Processes {
     for (const from of ['stdout', 'stderr'] as const) {
       let passed = 0;
       child[from].on('data', (piece: Buffer) => {
+        log?.write(piece);
         const part = piece.subarray(0, Math.max(0, OUTPUT_LIMIT - passed));
         passed += piece.length;
         if (part.length > 0) {
@@ -66,12 +71,14 @@ export class Processes {
     const end = (code: number | null, signal: string | null): void => {
       if (!this.#running.delete(request.process)) return;
       clearTimeout(timer);
+      log?.note(code === null ? `ended by ${signal}` : `ended with ${code}`);
       this.#send({
         event: 'ended',
         process: request.process,
         code,
         signal,
         timedOut,
+        crowded: false,
         milliseconds: Math.round(performance.now() - started),
       });
     };
@@ -92,6 +99,16 @@ export class Processes {
     setTimeout(() => {
       if (this.#running.has(number)) signalGroup(pid, 'SIGKILL');
     }, GRACE);
+  }
+
+  get logged(): readonly Logged[] {
+    return [...this.#logs.values()].map(({ logged }) => logged);
+  }
+
+  #logOf(path: string): LogFile {
+    const log = this.#logs.get(path) ?? new LogFile(path);
+    this.#logs.set(path, log);
+    return log;
   }
 
   isRunning(number: number): boolean {

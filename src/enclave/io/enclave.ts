@@ -9,10 +9,12 @@ import type { Attempt } from '../attempt.ts';
 import type { Root } from '../confinement.ts';
 import { enclaveFault } from '../faults.ts';
 import type { EnclaveFlow, Routes } from '../network.ts';
-import type { Event, ReadyCheck, Request } from '../protocol.ts';
+import type { Event, Logged, ReadyCheck, Request } from '../protocol.ts';
 
 /** Attempts that are kept of one enclave: a program that tries without end is known by the first of them. */
 const ATTEMPTS = 100_000;
+/** Milliseconds that everything together may take to stop. */
+const STOP_TIME = 15_000;
 
 export interface EnclaveOptions {
   /** Names of the machines: services, and the places where steps run. Each has a network namespace of its own. */
@@ -44,24 +46,33 @@ export interface InsideOptions {
   readonly root?: Root;
   /** Whole lines of its output, as they come. */
   readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void;
+  /** File for all of its output, bounded, below a writable folder; processes that follow one another may share it. */
+  readonly log?: string;
+}
+
+export interface InsideEnded extends Ended {
+  /** It was stopped because it made too many processes. */
+  readonly crowded: boolean;
 }
 
 export interface InsideProcess {
   readonly machine: string;
-  readonly ended: Promise<Ended>;
+  readonly ended: Promise<InsideEnded>;
   /** Waits until it is ready; not ok where the time is over or the process has ended, with the last answer. */
   ready(check: ReadyCheck, timeout: number): Promise<{ readonly ok: boolean; readonly detail: string }>;
   /** True once the port accepts. */
   listening(port: number, timeout: number): Promise<boolean>;
   /** SIGTERM, after two seconds SIGKILL to everything that it started. */
-  stop(): Promise<Ended>;
+  stop(): Promise<InsideEnded>;
 }
 
 export interface Enclave {
   start(machine: string, command: string, args: readonly string[], options: InsideOptions): Promise<InsideProcess>;
-  run(machine: string, command: string, args: readonly string[], options: InsideOptions): Promise<Ended>;
+  run(machine: string, command: string, args: readonly string[], options: InsideOptions): Promise<InsideEnded>;
   /** Everything that was attempted until now, in order. */
   attempts(): Promise<readonly Attempt[]>;
+  /** What went into log files until now. */
+  logs(): Promise<readonly Logged[]>;
   /** Mounts of the host that could not be made read-only. */
   readonly writableMounts: readonly string[];
   readonly ipv6: boolean;
@@ -144,7 +155,15 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
     const detail = lastWords.join('').trim().split('\n').slice(-5).join('\n');
     opened.reject(enclaveFault('enclave.failed', { detail }));
     for (const [number, one] of processes) {
-      one.end({ event: 'ended', process: number, code: null, signal: 'SIGKILL', timedOut: false, milliseconds: 0 });
+      one.end({
+        event: 'ended',
+        process: number,
+        code: null,
+        signal: 'SIGKILL',
+        timedOut: false,
+        crowded: false,
+        milliseconds: 0,
+      });
     }
     for (const answer of calls.values()) answer(undefined);
   });
@@ -156,17 +175,22 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       send(make(call));
     });
 
-  // Nobody waits for the manners of a service: with the agent all of it ends at once.
-  const abort = (): void => {
-    closing = true;
-    stdin.end();
-  };
+  const abort = (): void => void close();
   const live: InsideProcess[] = [];
+  /** Machines in the order in which something was first started in them: a program that was started again keeps its place. */
+  const order = new Map<string, number>();
+  const stopAll = async (): Promise<void> => {
+    const last = (one: InsideProcess): number => order.get(one.machine) ?? 0;
+    for (const one of [...live].sort((a, b) => last(b) - last(a))) await one.stop();
+  };
   const close = async (): Promise<void> => {
     if (!closing) {
       closing = true;
       options.signal.removeEventListener('abort', abort);
-      for (const one of [...live].reverse()) await one.stop();
+      // With the agent all of it ends at once: manners have their limit.
+      const enough = setTimeout(() => stdin.end(), STOP_TIME);
+      await stopAll();
+      clearTimeout(enough);
       stdin.end();
     }
     await over;
@@ -203,7 +227,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
       const sizes = { stdout: 0, stderr: 0 };
       const rest = { stdout: '', stderr: '' };
-      const settled = Promise.withResolvers<Ended>();
+      const settled = Promise.withResolvers<InsideEnded>();
       const lines = (from: 'stdout' | 'stderr', text: string): void => {
         if (inside.onLine === undefined) return;
         const parts = (rest[from] + text).split('\n');
@@ -227,6 +251,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
             stderr: Buffer.concat(kept.stderr).toString('utf8'),
             cut: sizes.stdout > keep || sizes.stderr > keep,
             timedOut: event.timedOut,
+            crowded: event.crowded,
             milliseconds: event.milliseconds,
           });
         },
@@ -251,6 +276,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         },
       };
       live.push(one);
+      if (!order.has(machine)) order.set(machine, order.size);
       send({
         do: 'start',
         process: number,
@@ -265,6 +291,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         hide: inside.hide ?? [],
         ...(inside.root === undefined ? {} : { root: inside.root }),
         timeout: inside.timeout ?? 0,
+        ...(inside.log === undefined ? {} : { log: inside.log }),
       });
       return one;
     };
@@ -281,6 +308,10 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       async attempts() {
         await ask((call) => ({ do: 'flush', call }));
         return [...attempts];
+      },
+      async logs() {
+        const answer = await ask((call) => ({ do: 'flush', call }));
+        return answer?.event === 'flushed' ? answer.logs : [];
       },
       close,
     };
