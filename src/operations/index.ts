@@ -1,11 +1,11 @@
 import type { Operation } from '#kernel';
-import { admit } from '#admit/operations';
+import { admit, approve, rollback } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
 import { examine } from '#gate/operations';
 import { ledgerOperations } from '#ledger/operations';
-import { policyDiff, policyExplain, policyMap } from '#policy/operations';
+import { policyOperations } from '#policy/operations';
 import { doctor, rehearse } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
@@ -26,15 +26,15 @@ export const operations: readonly AnyOperation[] = [
   verify,
   diff,
   admit,
+  approve,
+  rollback,
   examine,
   serveOperation(async (files, home, clock) => (await import('#admit')).recoverSide(files, home, clock)),
   clientConfig,
   rehearse,
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
   ...ledgerOperations,
-  policyMap,
-  policyDiff,
-  policyExplain,
+  ...policyOperations,
   doctor,
   explain,
 ];

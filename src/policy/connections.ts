@@ -164,7 +164,7 @@ function fromHost({ hostNetwork }: PodClass, answer: Answer): Answer {
 }
 
 /** What is open for one of several pods, and what is open for all. */
-function together(answers: readonly Answer[]): Answer {
+export function together(answers: readonly Answer[]): Answer {
   const [head, ...rest] = answers;
   if (head === undefined || rest.length === 0) return head ?? NOTHING;
   let { possible, certain, why } = head;
@@ -177,7 +177,8 @@ function together(answers: readonly Answer[]): Answer {
   return answerOf(possible, certain, why);
 }
 
-function outsideRows(reaches: readonly Reach[]): { range: AddressRange; answer: Answer }[] {
+/** The ranges of addresses at which the answers of classes change, and what they say together. */
+export function outsideRows(reaches: readonly Reach[]): { range: AddressRange; answer: Answer }[] {
   if (reaches.length === 1) {
     return reaches[0]!.addresses.map(({ family, from, to, answer }) => ({ range: { family, from, to }, answer }));
   }

@@ -29,7 +29,7 @@ export const mapOutput = z.object({
   counts: z.object({ workloads: z.number(), policies: z.number(), namespaces: z.number() }),
 });
 
-export const policyMap = operation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>>({
+const policyMap = operation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>>({
   name: ['policy', 'map'],
   summary: 'Say who can talk to whom by the policies of Kubernetes manifests',
   parameters: [
@@ -55,7 +55,7 @@ export const diffOutput = z.object({
   errors: z.array(finding),
 });
 
-export const policyDiff = operation<z.infer<typeof diffInput>, z.infer<typeof diffOutput>>({
+const policyDiff = operation<z.infer<typeof diffInput>, z.infer<typeof diffOutput>>({
   name: ['policy', 'diff'],
   summary: 'Say which connections a change of manifests opens, closes or changes',
   parameters: [
@@ -66,6 +66,41 @@ export const policyDiff = operation<z.infer<typeof diffInput>, z.infer<typeof di
   input: diffInput,
   output: diffOutput,
   load: async () => (await import('./verbs/diff.ts')).diffVerb,
+});
+
+export const exposureInput = z.object({ folder: z.string(), profile: profile.optional() });
+const direction = z.enum(['egress', 'ingress']);
+export const exposureOutput = z.object({
+  verdict: z.enum(['answered', 'unknown']),
+  profile,
+  exposure: z.array(
+    z.object({
+      direction,
+      workload: z.string(),
+      /** `entire-cluster`, pods that a rule speaks of and that are in no manifest, or a range of addresses. */
+      peer: z.string(),
+      ports: z.string(),
+      certain: z.string().optional(),
+      depends: z.array(z.string()).readonly().optional(),
+      /** Selectors as kubectl takes them, '' for all; absent for addresses. */
+      namespaces: z.string().optional(),
+      pods: z.string().optional(),
+    }),
+  ),
+  unprotected: z.array(z.object({ workload: z.string(), direction })),
+  errors: z.array(finding),
+});
+
+const policyExposure = operation<z.infer<typeof exposureInput>, z.infer<typeof exposureOutput>>({
+  name: ['policy', 'exposure'],
+  summary: 'Say what pods that are in no manifest yet could reach, or be reached from',
+  parameters: [
+    { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
+    { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
+  ],
+  input: exposureInput,
+  output: exposureOutput,
+  load: async () => (await import('./verbs/exposure.ts')).exposureVerb,
 });
 
 export const explainInput = z.object({
@@ -93,7 +128,7 @@ export const explainOutput = z.object({
   errors: z.array(finding),
 });
 
-export const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typeof explainOutput>>({
+const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typeof explainOutput>>({
   name: ['policy', 'explain'],
   summary: 'Say which rules let one connection through, or keep it out',
   parameters: [
@@ -107,3 +142,5 @@ export const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typ
   output: explainOutput,
   load: async () => (await import('./verbs/explain.ts')).explainVerb,
 });
+
+export const policyOperations = [policyMap, policyDiff, policyExplain, policyExposure];
