@@ -11,6 +11,7 @@ import {
   type Reach,
   WHY,
 } from './engine.ts';
+import type { Cni } from './enforcers.ts';
 import { CONTROLLER, entrancesOf } from './entrances.ts';
 import { type Cluster, peerName, type Pod } from './model.ts';
 
@@ -51,8 +52,8 @@ interface Member {
 }
 
 /** Who can talk to whom. The work grows with classes of pods and with the rows that there are, not with pairs of pods. */
-export function connectivity(cluster: Cluster, profile: Profile): Connectivity {
-  const engine = new Engine(cluster, profile);
+export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Connectivity {
+  const engine = new Engine(cluster, profile, cni);
   const { classes } = engine;
   const peers = new Map<string, number>();
   const classesOf: Set<number>[] = [];
@@ -207,7 +208,11 @@ const REASONS: readonly (readonly [number, string])[] = [
   [WHY.hostNetwork, "NP-16: a pod in its node's network is outside policies on most CNIs, and its own node is let in"],
   [WHY.baseline, 'NP-25: whether a NetworkPolicy for the other direction switches the Baseline off depends on the CNI'],
   [WHY.namespaceUnknown, "NP-05: the namespace's labels are in no manifest"],
-  [WHY.elusivePeer, 'which addresses nodes or domain names have is in no manifest'],
+  [WHY.elusivePeer, 'which addresses nodes, domain names, groups and entities have is in no manifest'],
+  [WHY.dialect, 'only some network plugins enforce all the kinds of policies that are here; name yours with --cni'],
+  [WHY.narrower, 'a rule lets only a part of the traffic on its ports through, such as some HTTP requests'],
+  [WHY.accountUnknown, "the labels of the pod's service account are in no manifest"],
+  [WHY.setting, 'it depends on the version of the network plugin, or on a setting that is in no policy'],
   [WHY.podsDiffer, 'pods of one owner differ in their labels, ports or addresses'],
 ];
 

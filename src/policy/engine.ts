@@ -1,17 +1,22 @@
 import { type AddressRange, FAMILIES, type Family, parseAddress, WHOLE, within } from './addresses.ts';
+import { type Applying, type Cni, type Stage, stagesOf, type World, worldsOf } from './enforcers.ts';
 import {
+  ACCOUNT_LABEL,
+  ACCOUNT_NAME,
   type BlockPeer,
   type Cluster,
   type ContainerPort,
+  dialectOf,
+  type ElusivePeer,
   isNamed,
   NAMESPACE_NAME_LABEL,
+  type OwnCondition,
   type Peer,
   type Pod,
   type PodPeer,
   type Policy,
   type PortRule,
   type Rule,
-  type Tier,
 } from './model.ts';
 import {
   ALL_PORTS,
@@ -46,7 +51,16 @@ export const WHY = {
   elusivePeer: 32,
   /** Pods of one owner for which the answers differ. */
   podsDiffer: 64,
+  /** Policies that some network plugins enforce and others do not. */
+  dialect: 128,
+  /** A rule that matches a part of the traffic only: some requests, some source ports. */
+  narrower: 256,
+  /** A service account whose labels are in no manifest. */
+  accountUnknown: 512,
+  /** What versions of a plugin, or its settings, do differently. */
+  setting: 1024,
 } as const;
+const WHY_END = 2048;
 
 /** Ports that may be allowed and those that are certainly allowed; all that is in `possible` alone depends on `why`. */
 export interface Answer {
@@ -62,7 +76,7 @@ export function answerOf(possible: PortSet, certain: PortSet, why: number): Answ
   const reason = possible === certain ? 0 : why;
   let inner = answersKnown.get(possible.id);
   if (inner === undefined) answersKnown.set(possible.id, (inner = new Map()));
-  const key = certain.id * 256 + reason;
+  const key = certain.id * WHY_END + reason;
   let answer = inner.get(key);
   if (answer === undefined) inner.set(key, (answer = { possible, certain, why: reason }));
   return answer;
@@ -90,6 +104,8 @@ export interface PodClass {
   readonly hostNetwork: boolean;
   /** Parsed; empty where no manifest says them. */
   readonly addresses: readonly Address[];
+  /** A selector asks for labels of its service account, which are in no manifest. */
+  readonly accountUnknown: boolean;
   readonly pods: Pod[];
 }
 
@@ -121,7 +137,13 @@ interface ResolvedRule {
   readonly blocks: readonly BlockPeer[];
   readonly everyAddress: boolean;
   readonly elusive: boolean;
-  /** It is not certain that its policy applies to the subject. */
+  /** Blocks of its policy may cover pods. */
+  readonly coversPods: boolean;
+  /** The peer's address must lie in one of these too. */
+  readonly within: readonly BlockPeer[] | undefined;
+  /** For which subjects it is there; undefined: for all of its policy. */
+  readonly own: ReadonlyMap<number, Match> | undefined;
+  /** It matches perhaps, whatever the peer. */
   readonly unsure: boolean;
   readonly why: number;
   /** A set, where it has no named port. */
@@ -132,20 +154,26 @@ interface ResolvedPolicy {
   readonly id: number;
   /** Whether its ingress rules name ports, which are those of the subject. */
   readonly namedPorts: boolean;
+  /** Whether some of its rules hold for some of its subjects only. */
+  readonly partial: boolean;
   readonly policy: Policy;
   readonly subjects: ReadonlyMap<number, Match>;
   readonly ingress: readonly ResolvedRule[] | undefined;
   readonly egress: readonly ResolvedRule[] | undefined;
 }
 
-/** The rules for one direction of one class, in the order in which they decide. */
+/** The rules for one direction of one class. */
 interface Stack {
-  readonly admin: readonly ResolvedRule[];
-  /** Undefined: no NetworkPolicy covers this direction. */
-  readonly network: readonly ResolvedRule[] | undefined;
-  readonly baseline: readonly ResolvedRule[];
-  /** Whether a NetworkPolicy covers the other direction only. */
-  readonly half: boolean;
+  readonly rules: readonly ResolvedRule[];
+  /** By world and enforcer, the stages in which these rules decide. */
+  readonly worlds: readonly (readonly (readonly Stage<ResolvedRule>[])[])[];
+}
+
+interface Coverage {
+  /** For a pod whose address lies in a block. */
+  readonly known: Match;
+  /** Whether a pod without known address counts as covered perhaps. */
+  readonly unknown: boolean;
 }
 
 interface PodsFound {
@@ -169,31 +197,16 @@ interface Trace {
   readonly isolating: readonly Policy[];
 }
 
-const TIERS: readonly Tier[] = ['admin', 'network', 'baseline'];
-
-/** Leaves out what a rule before it decided. */
-function deciding(steps: readonly TraceStep[], isolated: boolean): TraceStep[] {
-  const out: TraceStep[] = [];
-  for (const tier of TIERS) {
-    if (tier === 'baseline' && isolated) break;
-    for (const step of steps.filter(({ policy }) => policy.tier === tier)) {
-      out.push(step);
-      if (tier === 'network' || !step.certain) continue;
-      if (step.rule.action !== 'pass') return out;
-      break;
-    }
-  }
-  return out;
-}
-
 /** The namespace of the pod that stands for a controller of Ingress or Route. */
 export const CONTROLLER_NAMESPACE = 'ingress-controller-ns';
 
 export class Engine {
   readonly classes: PodClass[] = [];
   readonly profile: Profile;
+  readonly cni: Cni | undefined;
   /** The controller of Ingress and Route, where the manifests have one of these. */
   readonly controller: PodClass | undefined;
+  readonly #worlds: readonly World[];
   readonly #cluster: Cluster;
   readonly #byNamespace = new Map<string, PodClass[]>();
   readonly #byLabel = new Map<string, PodClass[]>();
@@ -211,9 +224,13 @@ export class Engine {
   readonly #states: Uint32Array;
   readonly policies: readonly ResolvedPolicy[];
 
-  constructor(cluster: Cluster, profile: Profile) {
+  /** `cni`: the network plugin, if it is known; without it, what plugins do differently stays open. */
+  constructor(cluster: Cluster, profile: Profile, cni?: Cni) {
     this.#cluster = cluster;
     this.profile = profile;
+    this.cni = cni;
+    const present = new Set(cluster.policies.map(({ kind }) => dialectOf(kind)));
+    this.#worlds = worldsOf(profile === 'np-guard' ? new Set() : present, cni);
     this.#classify();
     if (cluster.entrances.length > 0) {
       const pod: Pod = {
@@ -248,43 +265,51 @@ export class Engine {
   /** ALG-1: labels that no selector mentions tell nothing apart. */
   #classify(): void {
     const keys = new Set<string>();
-    const mention = (selector: Selector): void => {
-      for (const { label } of selector.requirements) keys.add(label);
+    const mention = ({ pods }: PodPeer): void => {
+      for (const { label } of pods.requirements) keys.add(label);
     };
     const blocks: AddressRange[] = [];
+    const cover = (list: readonly BlockPeer[] = []): void => {
+      for (const { range, except } of list) blocks.push(range, ...except);
+    };
     let namedPorts = false;
-    for (const { subject, ingress = [], egress = [] } of this.#cluster.policies) {
-      mention(subject.pods);
-      for (const { peers, ports } of [...ingress, ...egress]) {
-        if (ports !== 'all' && ports.some(isNamed)) namedPorts = true;
+    for (const { subject, alsoSubject = [], ingress = [], egress = [] } of this.#cluster.policies) {
+      [subject, ...alsoSubject].forEach(mention);
+      for (const { peers, ports, notPorts = [], within, own } of [...ingress, ...egress]) {
+        if ((ports !== 'all' && ports.some(isNamed)) || notPorts.some(isNamed)) namedPorts = true;
+        if (own !== undefined && own.pods !== 'all') own.pods.forEach(mention);
+        cover(own?.within);
+        cover(within);
         if (peers === 'all') continue;
         for (const peer of peers) {
-          if (peer.is === 'pods') mention(peer.pods);
-          else if (peer.is === 'block') blocks.push(peer.range, ...peer.except);
+          if (peer.is === 'pods') mention(peer);
+          else if (peer.is === 'block') cover([peer]);
         }
       }
     }
     const sorted = [...keys].sort();
-    const distinctBlocks = [
-      ...new Map(blocks.map((block) => [`${block.family} ${block.from} ${block.to}`, block])).values(),
-    ];
+    const accounts = sorted.filter((key) => key.startsWith(ACCOUNT_LABEL));
+    const placeOf = placesAmong(blocks);
     const known = new Map<string, PodClass>();
     for (const pod of this.#cluster.pods) {
       const labels: Record<string, string> = {};
       for (const key of sorted) if (Object.hasOwn(pod.labels, key)) labels[key] = pod.labels[key]!;
+      if (keys.has(ACCOUNT_NAME)) labels[ACCOUNT_NAME] = pod.account ?? 'default';
+      const account =
+        accounts.length === 0 ? undefined : this.#cluster.accounts?.get(`${pod.namespace}/${pod.account ?? 'default'}`);
+      for (const key of accounts) {
+        const label = key.slice(ACCOUNT_LABEL.length);
+        if (account !== undefined && Object.hasOwn(account, label)) labels[key] = account[label]!;
+      }
       const addresses = this.profile === 'np-guard' ? [] : pod.addresses.map((text) => parseAddress(text)!);
       // ALG-3: of its addresses only their place among the blocks counts.
-      const places = addresses
-        .map(
-          ({ family, value }) =>
-            `${family}:${distinctBlocks.map((block) => (within(block, family, value) ? 1 : 0)).join('')}`,
-        )
-        .sort();
+      const places = addresses.map(placeOf).sort();
       const ports = this.#portMap(namedPorts ? pod.ports.filter(({ name }) => name !== '') : []);
-      const key = JSON.stringify([pod.namespace, labels, ports.id, pod.hostNetwork, places]);
+      const accountUnknown = accounts.length > 0 && account === undefined;
+      const key = JSON.stringify([pod.namespace, labels, ports.id, pod.hostNetwork, places, accountUnknown]);
       let found = known.get(key);
       if (found === undefined) {
-        found = this.#addClass(pod, labels, ports, addresses);
+        found = this.#addClass(pod, labels, ports, addresses, accountUnknown);
         known.set(key, found);
       }
       found.pods.push(pod);
@@ -310,6 +335,7 @@ export class Engine {
     labels: Labels,
     ports: PortMap = this.#portMap([]),
     addresses: PodClass['addresses'] = [],
+    accountUnknown = false,
   ): PodClass {
     const added: PodClass = {
       id: this.classes.length,
@@ -318,6 +344,7 @@ export class Engine {
       ports,
       hostNetwork: this.profile === 'specification' && pod.hostNetwork,
       addresses,
+      accountUnknown,
       pods: [],
     };
     this.classes.push(added);
@@ -332,12 +359,18 @@ export class Engine {
     let found = this.#selected.get(key);
     if (found === undefined) {
       const all = this.#byNamespace.get(namespace) ?? [];
-      const anchor = selector.requirements.find(({ operator }) => operator === 'In');
+      const anchor = selector.requirements.find(
+        ({ operator, label }) => operator === 'In' && !label.startsWith(ACCOUNT_LABEL),
+      );
       const candidates =
         anchor === undefined
           ? all
           : anchor.values.flatMap((value) => this.#byLabel.get(`${namespace}\n${anchor.label}\n${value}`) ?? []);
-      found = candidates.filter(({ labels }) => selector.requirements.every((one) => holds(one, labels)));
+      found = candidates.filter(({ labels, accountUnknown }) =>
+        selector.requirements.every(
+          (one) => (accountUnknown && one.label.startsWith(ACCOUNT_LABEL)) || holds(one, labels),
+        ),
+      );
       this.#selected.set(key, found);
     }
     return found;
@@ -354,17 +387,19 @@ export class Engine {
 
   /** `hostMatch`: what a selector that selects a pod in its node's network is worth. */
   #findPods(peer: PodPeer, hostMatch: Match): PodsFound {
-    const { namespaces, pods } = peer;
-    const key = `${typeof namespaces === 'string' ? `=${namespaces}` : `~${namespaces.key}`}\n${pods.key}\n${hostMatch}`;
+    const { namespaces, pods, unsure = 0 } = peer;
+    const key = `${typeof namespaces === 'string' ? `=${namespaces}` : `~${namespaces.key}`}\n${pods.key}\n${hostMatch} ${unsure}`;
     let found = this.#found.get(key);
     if (found !== undefined) return found;
     const matches = new Map<number, Match>();
-    let why = 0;
+    let why = unsure;
     let hosts = false;
+    const asksAccount = pods.requirements.some(({ label }) => label.startsWith(ACCOUNT_LABEL));
     const take = (name: string, match: Match): void => {
       if (match === MAYBE) why |= WHY.namespaceUnknown;
-      for (const { id, hostNetwork } of this.#select(name, pods)) {
-        if (!hostNetwork) matches.set(id, match);
+      for (const { id, hostNetwork, accountUnknown } of this.#select(name, pods)) {
+        if (accountUnknown && asksAccount) why |= WHY.accountUnknown;
+        if (!hostNetwork) matches.set(id, unsure !== 0 || (accountUnknown && asksAccount) ? MAYBE : match);
         else {
           hosts = true;
           if (hostMatch === NO) continue;
@@ -384,6 +419,7 @@ export class Engine {
       typeof namespaces !== 'string' &&
       namespaces.requirements.length === 0 &&
       pods.requirements.length === 0 &&
+      unsure === 0 &&
       !hosts;
     found = { everyPod, pods: matches, why };
     this.#found.set(key, found);
@@ -392,14 +428,23 @@ export class Engine {
 
   #resolvePolicy(policy: Policy, id: number): ResolvedPolicy {
     const ingress = policy.ingress?.map((rule) => this.#resolveRule(rule, policy));
+    const egress = policy.egress?.map((rule) => this.#resolveRule(rule, policy));
+    const named = ({ rule, ports }: ResolvedRule): boolean =>
+      ports === undefined || (rule.notPorts?.some(isNamed) ?? false);
     return {
       id,
-      namedPorts: ingress?.some(({ ports }) => ports === undefined) ?? false,
+      namedPorts: ingress?.some(named) ?? false,
+      partial: [...(ingress ?? []), ...(egress ?? [])].some(({ own }) => own !== undefined),
       policy,
-      subjects: this.#findPods(policy.subject, hostMatchOf(policy)).pods,
+      subjects: this.#anyPods([policy.subject, ...(policy.alsoSubject ?? [])], policy).pods,
       ingress,
-      egress: policy.egress?.map((rule) => this.#resolveRule(rule, policy)),
+      egress,
     };
+  }
+
+  #anyPods(peers: readonly PodPeer[], policy: Policy): PodsFound {
+    const found = peers.map((peer) => this.#findPods(peer, hostMatchOf(policy)));
+    return found.length === 1 ? found[0]! : strongest(found);
   }
 
   #resolveRule(rule: Rule, policy: Policy): ResolvedRule {
@@ -411,73 +456,100 @@ export class Engine {
         : rule.ports.some(isNamed)
           ? undefined
           : rule.ports.reduce((set, port) => unite(set, isNamed(port) ? NO_PORTS : plainRange(port)), NO_PORTS);
-    if (rule.peers === 'all') {
-      resolved = {
-        rule,
-        everyPod: true,
-        pods: new Map(),
-        blocks: [],
-        everyAddress: true,
-        elusive: false,
-        unsure: false,
-        why: 0,
-        ports,
-      };
-    } else {
+    let found: PodsFound = { everyPod: true, pods: new Map(), why: 0 };
+    if (rule.peers !== 'all') {
       const matches = rule.peers.map((peer) => this.#findPeer(peer, policy));
       // Both families whole cover a pod wherever its address is.
-      if (policy.kind !== 'NetworkPolicy' && this.profile === 'specification' && coversAll(rule.peers)) {
-        const all = this.classes.filter(({ hostNetwork }) => !hostNetwork).map(({ id }) => [id, YES] as const);
-        matches.push({ everyPod: false, pods: new Map(all), why: 0 });
+      if (this.#coverage(policy).known === YES && this.profile === 'specification' && coversAll(rule.peers)) {
+        matches.push(this.#everyOther());
       }
-      const everyPod = matches.some((match) => match.everyPod);
-      resolved = {
-        rule,
-        everyPod,
-        pods: everyPod
-          ? new Map()
-          : matches.length === 1
-            ? matches[0]!.pods
-            : strongest(matches.map(({ pods }) => pods)),
-        blocks: rule.peers.filter((peer) => peer.is === 'block'),
-        everyAddress: false,
-        elusive: rule.peers.some(({ is }) => is === 'nodes' || is === 'domains'),
-        unsure: false,
-        why: matches.reduce((why, match) => why | match.why, 0),
-        ports,
-      };
+      found = matches.length === 1 ? matches[0]! : strongest(matches);
+      if (found.everyPod) found = { ...found, pods: new Map() };
     }
+    if (rule.within !== undefined) found = this.#inside(found, rule.within, policy);
+    resolved = {
+      rule,
+      everyPod: found.everyPod,
+      pods: found.pods,
+      blocks: rule.peers === 'all' ? [] : rule.peers.filter((peer) => peer.is === 'block'),
+      everyAddress: rule.peers === 'all',
+      elusive: rule.peers !== 'all' && rule.peers.some((peer) => isElusive(peer) && peer.outside !== false),
+      coversPods: this.#coverage(policy).known !== NO,
+      within: rule.within,
+      own: rule.own === undefined ? undefined : this.#ownOf(rule.own, policy),
+      unsure: rule.narrower !== undefined,
+      why: found.why | (rule.narrower === undefined ? 0 : WHY.narrower),
+      ports,
+    };
     this.#rules.set(rule, resolved);
     return resolved;
   }
 
+  /** All pods but those in their node's network. */
+  #everyOther(): PodsFound {
+    const all = this.classes.filter(({ hostNetwork }) => !hostNetwork).map(({ id }) => [id, YES] as const);
+    return { everyPod: false, pods: new Map(all), why: 0 };
+  }
+
+  /** Those of the pods found whose address lies in one of these blocks. */
+  #inside(found: PodsFound, blocks: readonly BlockPeer[], policy: Policy): PodsFound {
+    const pods = found.everyPod ? new Map(this.classes.map(({ id }) => [id, YES as Match])) : found.pods;
+    const inside = strongest(blocks.map((block) => this.#blockPods(block, this.#coverage(policy))));
+    // Both families whole cover a pod wherever its address is.
+    if (coversAll(blocks)) return { everyPod: found.everyPod, pods: found.pods, why: found.why };
+    const out = new Map<number, Match>();
+    for (const [id, match] of pods) {
+      const other = inside.pods.get(id) ?? NO;
+      if (other !== NO) out.set(id, match < other ? match : other);
+    }
+    return { everyPod: false, pods: out, why: found.why | inside.why };
+  }
+
+  #ownOf({ pods, within }: OwnCondition, policy: Policy): ReadonlyMap<number, Match> {
+    let found: PodsFound = pods === 'all' ? { everyPod: true, pods: new Map(), why: 0 } : this.#anyPods(pods, policy);
+    if (within !== undefined) found = this.#inside(found, within, policy);
+    if (!found.everyPod || found.pods.size > 0) return found.pods;
+    return new Map(this.classes.map(({ id }) => [id, YES as Match]));
+  }
+
   #findPeer(peer: Peer, policy: Policy): PodsFound {
     if (peer.is === 'pods') return this.#findPods(peer, hostMatchOf(policy));
-    if (peer.is !== 'block' || this.profile === 'np-guard') return { everyPod: false, pods: new Map(), why: 0 };
-    return this.#blockPods(peer, policy.kind !== 'NetworkPolicy');
+    if (this.profile === 'np-guard') return { everyPod: false, pods: new Map(), why: 0 };
+    if (peer.is === 'block') return this.#blockPods(peer, this.#coverage(policy));
+    const hosts = peer.hosts === true ? this.classes.filter(({ hostNetwork }) => hostNetwork) : [];
+    return { everyPod: false, pods: new Map(hosts.map(({ id }) => [id, MAYBE])), why: WHY.hostNetwork };
   }
 
   /**
-   * Which pods a block covers. Of a NetworkPolicy never certainly, for some enforcers let its blocks cover no pod
-   * (NP-11); `networks` of an admin policy do cover pods (NP-23). A pod without known address is covered perhaps
-   * by a whole family and by admin policies, which may deny; otherwise the row about the range speaks of it, for to name
-   * every such pod in every row would say nothing more.
+   * Whether blocks of a policy cover pods (NP-11), and whether pods without known address count among those. Blocks of
+   * Cilium never do (docs.cilium.io security/policy/layer3, "IP/CIDR based"); nets of Calico are looked up by the
+   * packet's address (felix/rules); `networks` of an admin policy do (NP-23).
    */
-  #blockPods(block: BlockPeer, coversPods: boolean): PodsFound {
+  #coverage({ kind }: Policy): Coverage {
+    const dialect = dialectOf(kind);
+    if (dialect === 'Cilium') return { known: NO, unknown: false };
+    if (dialect !== 'NetworkPolicy') return { known: YES, unknown: true };
+    return { known: this.cni === 'cilium' ? NO : this.cni === 'calico' ? YES : MAYBE, unknown: false };
+  }
+
+  /**
+   * Which pods a block covers. A pod without known address is covered perhaps by a whole family and by policies that may
+   * deny; otherwise the row about the range speaks of it, for to name every such pod in every row would say nothing more.
+   */
+  #blockPods(block: BlockPeer, coverage: Coverage): PodsFound {
     const { range, except } = block;
-    const key = `${range.family} ${range.from} ${range.to} ${except.map(({ from, to }) => `${from}-${to}`).join()} ${coversPods}`;
+    const key = `${range.family} ${range.from} ${range.to} ${except.map(({ from, to }) => `${from}-${to}`).join()} ${coverage.known}${coverage.unknown}`;
     let found = this.#blockMatches.get(key);
     if (found === undefined) {
       const pods = new Map<number, Match>();
       let why = 0;
-      for (const { id, addresses, hostNetwork } of this.classes) {
+      for (const { id, addresses, hostNetwork } of coverage.known === NO ? [] : this.classes) {
         const known = addresses.some(({ family, value }) => covers(block, family, value));
-        if (!known && (addresses.length > 0 || !(coversPods || isWhole(range)))) continue;
-        const certain =
-          known && coversPods && !hostNetwork && addresses.every(({ family, value }) => covers(block, family, value));
-        pods.set(id, certain ? YES : MAYBE);
-        if (!known) why |= WHY.addressUnknown;
-        if (!coversPods) why |= WHY.blockAndPod;
+        if (!known && (addresses.length > 0 || !(coverage.unknown || isWhole(range)))) continue;
+        const all = addresses.every(({ family, value }) => covers(block, family, value));
+        pods.set(id, known && all && coverage.known === YES && !hostNetwork ? YES : MAYBE);
+        if (!known || !all) why |= WHY.addressUnknown;
+        if (coverage.known !== YES) why |= WHY.blockAndPod;
         if (hostNetwork) why |= WHY.hostNetwork;
       }
       found = { everyPod: false, pods, why };
@@ -492,13 +564,24 @@ export class Engine {
     const applying = this.#bySubject.get(subject.id) ?? [];
     const named = direction === 'ingress' && applying.some(({ resolved }) => resolved.namedPorts);
     const ports = named ? subject.ports.id : '';
-    const key = `${applying.map(({ resolved, match }) => `${resolved.id}.${match}`).join()};${ports};${subject.hostNetwork}`;
+    const own = applying.some(({ resolved }) => resolved.partial) ? this.#ownKey(subject, applying) : '';
+    const key = `${applying.map(({ resolved, match }) => `${resolved.id}.${match}`).join()};${ports};${subject.hostNetwork}${own}`;
     let found = known.get(key);
     if (found === undefined) {
       found = this.#reachOf(subject, direction, known.size);
       known.set(key, found);
     }
     return found;
+  }
+
+  #ownKey(subject: PodClass, applying: readonly { readonly resolved: ResolvedPolicy }[]): string {
+    const parts: string[] = [];
+    for (const { resolved } of applying) {
+      for (const { own } of [...(resolved.ingress ?? []), ...(resolved.egress ?? [])]) {
+        if (own !== undefined) parts.push(String(own.get(subject.id) ?? NO));
+      }
+    }
+    return `;${parts.join('')}`;
   }
 
   /** What `reach` says of one peer. */
@@ -514,7 +597,7 @@ export class Engine {
 
   #reachOf(subject: PodClass, direction: Direction, id: number, without?: ReadonlySet<Rule>): Reach {
     const stack = this.#stackOf(subject, direction, without);
-    const rules = [...stack.admin, ...(stack.network ?? []), ...stack.baseline];
+    const { rules } = stack;
     const general: number[] = [];
     // Each list of rules that match a peer is a state, reached from the list without its last by that one.
     const states: (readonly number[])[] = [[]];
@@ -586,18 +669,22 @@ export class Engine {
     without?: ReadonlySet<Rule>,
   ): Answer {
     const stack = this.#stackOf(subject, direction, without);
-    const rules = [...stack.admin, ...(stack.network ?? []), ...stack.baseline];
+    const { rules } = stack;
     const matched: number[] = [];
     let unplaced = 0;
-    rules.forEach(({ rule: { peers } }, index) => {
+    rules.forEach(({ rule: { peers, within }, coversPods }, index) => {
       let best: Match = peers === 'all' ? YES : NO;
       for (const peer of peers === 'all' ? [] : peers) {
         if (peer.is === 'pods') best = Math.max(best, match(peer)) as Match;
-        else if (this.profile === 'specification' && best === NO) {
+        else if (this.profile === 'specification' && best === NO && coversPods) {
           // Which address a pod will have is not known.
           best = MAYBE;
           unplaced |= peer.is === 'block' ? WHY.addressUnknown : WHY.elusivePeer;
         }
+      }
+      if (best === YES && within !== undefined) {
+        best = MAYBE;
+        unplaced |= WHY.addressUnknown;
       }
       if (best !== NO) matched.push(index * 2 + (best === MAYBE ? 1 : 0));
     });
@@ -611,27 +698,38 @@ export class Engine {
   trace(subject: PodClass, direction: Direction, peer: PodClass | Address, protocol: Protocol, port: number): Trace {
     const isPod = 'labels' in peer;
     const destination = direction === 'ingress' ? subject.ports : isPod ? peer.ports : undefined;
-    const steps: TraceStep[] = [];
-    for (const { resolved } of this.#bySubject.get(subject.id) ?? []) {
-      for (const one of resolved[direction] ?? []) {
-        const match = isPod
-          ? one.everyPod
-            ? YES
-            : (one.pods.get(peer.id) ?? NO)
-          : one.everyAddress || one.blocks.some((block) => covers(block, peer.family, peer.value))
-            ? YES
-            : one.elusive && this.profile === 'specification'
-              ? MAYBE
-              : NO;
-        if (match === NO || !includes(this.#portsOf(one, destination), protocol, port)) continue;
-        steps.push({ policy: resolved.policy, rule: one.rule, certain: match === YES });
+    const { rules, worlds } = this.#stackOf(subject, direction);
+    const matches = new Map<Rule, Match>();
+    for (const one of rules) {
+      const match = isPod
+        ? one.everyPod
+          ? YES
+          : (one.pods.get(peer.id) ?? NO)
+        : this.#addressMatch(one, peer.family, peer.value);
+      if (match === NO || !includes(this.#portsOf(one, destination), protocol, port)) continue;
+      matches.set(one.rule, one.unsure ? MAYBE : match);
+    }
+    const policyOf = new Map<Rule, Policy>();
+    const applying = this.#bySubject.get(subject.id) ?? [];
+    for (const { resolved } of applying) {
+      for (const { rule } of resolved[direction] ?? []) policyOf.set(rule, resolved.policy);
+    }
+    const steps = new Map<Rule, TraceStep>();
+    for (const stages of worlds.flat()) {
+      for (const { rule, certain } of deciding(stages, matches)) {
+        if (!steps.has(rule)) steps.set(rule, { policy: policyOf.get(rule)!, rule, certain });
       }
     }
-    const rank = ({ policy }: TraceStep): number => TIERS.indexOf(policy.tier);
-    const ordered = steps.sort((a, b) => rank(a) - rank(b));
-    const isolating = (this.#bySubject.get(subject.id) ?? [])
+    const isolating = applying
       .map(({ resolved }) => resolved)
-      .filter((resolved) => resolved.policy.tier === 'network' && resolved[direction] !== undefined)
+      .filter(
+        ({ policy, [direction]: own }) =>
+          own !== undefined &&
+          policy.tier !== 'admin' &&
+          policy.tier !== 'baseline' &&
+          policy.calico?.otherwise !== 'pass' &&
+          policy.leavesOpen?.includes(direction) !== true,
+      )
       .map(({ policy }) => policy);
     const reach = this.reach(subject, direction);
     const answer = isPod
@@ -639,50 +737,73 @@ export class Engine {
       : reach.addresses.find(
           ({ family, from, to }) => family === peer.family && from <= peer.value && to >= peer.value,
         )!.answer;
-    return { answer, steps: deciding(ordered, isolating.length > 0), isolating };
+    return { answer, steps: [...steps.values()], isolating };
   }
 
   #stackOf(subject: PodClass, direction: Direction, without?: ReadonlySet<Rule>): Stack {
-    const admin: ResolvedRule[] = [];
-    const baseline: ResolvedRule[] = [];
-    let network: ResolvedRule[] | undefined;
-    let half = false;
+    const applying: Applying<ResolvedRule>[] = [];
     for (const { resolved, match } of this.#bySubject.get(subject.id) ?? []) {
-      const unsure = match === MAYBE && !subject.hostNetwork;
-      const kept =
-        without === undefined ? resolved[direction] : resolved[direction]?.filter(({ rule }) => !without.has(rule));
-      const rules = unsure ? kept?.map((rule) => ({ ...rule, unsure, why: rule.why | WHY.namespaceUnknown })) : kept;
-      if (resolved.policy.tier === 'network') {
-        if (rules === undefined) half = true;
-        else network = [...(network ?? []), ...rules];
-      } else if (rules !== undefined) {
-        (resolved.policy.tier === 'admin' ? admin : baseline).push(...rules);
-      }
+      const sure = match === YES || subject.hostNetwork;
+      const rules = resolved[direction]?.flatMap((rule) => {
+        const own = rule.own === undefined ? YES : (rule.own.get(subject.id) ?? NO);
+        if (own === NO || without?.has(rule.rule) === true) return [];
+        if (sure && own === YES) return [rule];
+        return [{ ...rule, unsure: true, why: rule.why | (sure ? WHY.addressUnknown : WHY.namespaceUnknown) }];
+      });
+      applying.push({ policy: resolved.policy, rules, match: subject.hostNetwork ? YES : match });
     }
-    return { admin, network, baseline, half: half && network === undefined };
+    return {
+      rules: applying.flatMap(({ rules = [] }) => rules),
+      worlds: this.#worlds.map((world) => world.map((enforcer) => stagesOf(enforcer, applying, direction))),
+    };
   }
 
-  /**
-   * Lets all ports fall through the tiers. `open` are those that may still be undecided where they stand; a rule that
-   * matches perhaps decides them perhaps, and lets them fall on as well.
-   */
+  /** What passes is what every enforcer of a world lets through; what differs among worlds depends on the plugin. */
   #decide(
     subject: PodClass,
-    { admin, network, baseline, half }: Stack,
+    { worlds }: Stack,
     rules: readonly ResolvedRule[],
     matched: readonly number[],
     destination: PortMap | undefined,
   ): Answer {
-    const of = new Map(
+    const of = new Map<ResolvedRule, Match>(
       matched.map((entry) => [rules[entry >> 1]!, (entry & 1) === 1 || rules[entry >> 1]!.unsure ? MAYBE : YES]),
     );
+    let answer: Answer | undefined;
+    for (const world of worlds) {
+      let inWorld: Answer | undefined;
+      for (const stages of world) {
+        const own = this.#fall(stages, of, destination);
+        inWorld = inWorld === undefined ? own : both(inWorld, own);
+      }
+      if (inWorld === undefined || answer === inWorld) continue;
+      answer = answer === undefined ? inWorld : either(answer, inWorld);
+    }
+    const { possible, certain, why } = answer!;
+    return subject.hostNetwork ? answerOf(ALL_PORTS, certain, why | WHY.hostNetwork) : answer!;
+  }
+
+  /**
+   * Lets all ports fall through the stages. `open` are those that may still be undecided where they stand; a rule that
+   * matches perhaps decides them perhaps, and lets them fall on as well.
+   */
+  #fall(
+    stages: readonly Stage<ResolvedRule>[],
+    of: ReadonlyMap<ResolvedRule, Match>,
+    destination: PortMap | undefined,
+  ): Answer {
     let allowed = NO_PORTS;
     let denied = NO_PORTS;
     let why = 0;
-    const tier = (tierRules: readonly ResolvedRule[], entering: PortSet): PortSet => {
-      let open = entering;
+    let open = ALL_PORTS;
+    for (const { rules, closes, half } of stages) {
+      let skipped = NO_PORTS;
+      if (half && this.profile === 'specification' && this.cni !== 'calico' && rules.length > 0 && !open.empty) {
+        skipped = open;
+        why |= WHY.baseline;
+      }
       let passed = NO_PORTS;
-      for (const rule of tierRules) {
+      for (const rule of rules) {
         const match = of.get(rule);
         if (match === undefined) continue;
         if (match === MAYBE) why |= rule.why;
@@ -692,39 +813,30 @@ export class Engine {
         else passed = unite(passed, ports);
         if (match === YES) open = subtract(open, ports);
       }
-      return unite(open, passed);
-    };
-    let open = tier(admin, ALL_PORTS);
-    if (network !== undefined) {
-      let certain = NO_PORTS;
-      let possible = NO_PORTS;
-      for (const rule of network) {
-        const match = of.get(rule);
-        if (match === undefined) continue;
-        const ports = this.#portsOf(rule, destination);
-        possible = unite(possible, ports);
-        if (match === YES) certain = unite(certain, ports);
-        else why |= rule.why;
-      }
-      allowed = unite(allowed, intersect(open, possible));
-      denied = unite(denied, subtract(open, certain));
-    } else {
-      const skipped = half && this.profile === 'specification' ? open : NO_PORTS;
-      if (!skipped.empty && baseline.length > 0) why |= WHY.baseline;
-      open = tier(baseline, open);
-      allowed = unite(allowed, unite(open, skipped));
+      if (closes !== NO) denied = unite(denied, open);
+      if (closes === YES) open = NO_PORTS;
+      else if (closes === MAYBE) why |= WHY.namespaceUnknown;
+      open = unite(unite(open, passed), skipped);
+      if (!skipped.empty) allowed = unite(allowed, skipped);
     }
-    if (subject.hostNetwork) {
-      why |= WHY.hostNetwork;
-      allowed = ALL_PORTS;
-    }
+    allowed = unite(allowed, open);
     return answerOf(allowed, subtract(allowed, denied), why);
   }
 
   #portsOf({ rule, ports }: ResolvedRule, destination: PortMap | undefined): PortSet {
-    if (ports !== undefined) return ports;
-    if (rule.ports === 'all') return ALL_PORTS;
-    return rule.ports.reduce((set, port) => unite(set, this.#portOf(port, destination)), NO_PORTS);
+    const all =
+      ports ??
+      (rule.ports === 'all'
+        ? ALL_PORTS
+        : rule.ports.reduce((set, port) => unite(set, this.#portOf(port, destination)), NO_PORTS));
+    if (rule.notPorts === undefined) return all;
+    return rule.notPorts.reduce((set, port) => subtract(set, this.#portOf(port, destination)), all);
+  }
+
+  #addressMatch({ everyAddress, blocks, within, elusive }: ResolvedRule, family: Family, value: bigint): Match {
+    if (within !== undefined && !within.some((block) => covers(block, family, value))) return NO;
+    if (everyAddress || blocks.some((block) => covers(block, family, value))) return YES;
+    return elusive && this.profile === 'specification' ? MAYBE : NO;
   }
 
   /** NP-08: a named port is what the destination calls so, with the same protocol; an address has no names. */
@@ -757,8 +869,8 @@ export class Engine {
     const out: (AddressRange & { answer: Answer })[] = [];
     for (const family of FAMILIES) {
       const cuts = new Set<bigint>([WHOLE[family].from]);
-      for (const { blocks } of rules) {
-        for (const { range, except } of blocks) {
+      for (const { blocks, within = [] } of rules) {
+        for (const { range, except } of [...blocks, ...within]) {
           for (const bound of [range, ...except]) {
             if (bound.family !== family) continue;
             cuts.add(bound.from);
@@ -773,8 +885,8 @@ export class Engine {
         const to = (starts[i + 1] ?? WHOLE[family].to + 1n) - 1n;
         const matched: number[] = [];
         rules.forEach((rule, index) => {
-          if (rule.everyAddress || rule.blocks.some((block) => covers(block, family, from))) matched.push(index * 2);
-          else if (rule.elusive && this.profile === 'specification') matched.push(index * 2 + 1);
+          const match = this.#addressMatch(rule, family, from);
+          if (match !== NO) matched.push(index * 2 + (match === MAYBE ? 1 : 0));
         });
         const key = matched.join();
         let answer = memo.get(key);
@@ -798,9 +910,12 @@ export class Engine {
   }
 }
 
-/** NP-16: of pods in their node's network a NetworkPolicy says nothing; a ClusterNetworkPolicy does not select them. */
+/**
+ * NP-16: of pods in their node's network a NetworkPolicy says nothing; a ClusterNetworkPolicy does not select them, and
+ * in Cilium and Calico they are no endpoints that a selector could select.
+ */
 function hostMatchOf({ kind }: Policy): Match {
-  return kind === 'ClusterNetworkPolicy' ? NO : MAYBE;
+  return kind === 'NetworkPolicy' || dialectOf(kind) === 'AdminNetworkPolicy' ? MAYBE : NO;
 }
 
 function isWhole({ family, from, to }: AddressRange): boolean {
@@ -827,10 +942,78 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   else list.push(value);
 }
 
-function strongest(all: readonly ReadonlyMap<number, Match>[]): ReadonlyMap<number, Match> {
-  const out = new Map<number, Match>();
+function strongest(all: readonly PodsFound[]): PodsFound {
+  const pods = new Map<number, Match>();
   for (const one of all) {
-    for (const [id, match] of one) if (match > (out.get(id) ?? NO)) out.set(id, match);
+    for (const [id, match] of one.pods) if (match > (pods.get(id) ?? NO)) pods.set(id, match);
+  }
+  return {
+    everyPod: all.some(({ everyPod }) => everyPod),
+    pods,
+    why: all.reduce((why, one) => why | one.why, 0),
+  };
+}
+
+/** The rules that decide, in order: what a rule before them decided is left out. */
+function deciding(
+  stages: readonly Stage<ResolvedRule>[],
+  matches: ReadonlyMap<Rule, Match>,
+): { readonly rule: Rule; readonly certain: boolean }[] {
+  const out: { rule: Rule; certain: boolean }[] = [];
+  for (const { rules, union, closes } of stages) {
+    let passed = false;
+    let decided = false;
+    for (const { rule } of rules) {
+      const match = matches.get(rule);
+      if (match === undefined) continue;
+      out.push({ rule, certain: match === YES });
+      if (match !== YES) continue;
+      passed = rule.action === 'pass';
+      decided ||= !passed;
+      if (!union) break;
+    }
+    if (decided || (closes === YES && !passed)) break;
   }
   return out;
+}
+
+/** What one of two worlds lets through, and what both do. */
+function either(a: Answer, b: Answer): Answer {
+  const dialect = a.possible === b.possible && a.certain === b.certain ? 0 : WHY.dialect;
+  return answerOf(unite(a.possible, b.possible), intersect(a.certain, b.certain), a.why | b.why | dialect);
+}
+
+function isElusive(peer: Peer): peer is ElusivePeer {
+  return peer.is !== 'pods' && peer.is !== 'block';
+}
+
+/** Where an address lies among blocks: equal for two addresses if each block covers both or neither. */
+function placesAmong(blocks: readonly AddressRange[]): (address: Address) => string {
+  const distinct = [...new Map(blocks.map((block) => [`${block.family} ${block.from} ${block.to}`, block])).values()];
+  const cuts = Object.fromEntries(
+    FAMILIES.map((family) => {
+      const own = distinct.filter((block) => block.family === family);
+      return [
+        family,
+        [...new Set([0n, ...own.flatMap(({ from, to }) => [from, to + 1n])])].sort((a, b) => (a < b ? -1 : 1)),
+      ];
+    }),
+  ) as Record<Family, bigint[]>;
+  const texts = new Map<string, string>();
+  return ({ family, value }) => {
+    const starts = cuts[family];
+    let [low, high] = [0, starts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (starts[middle]! <= value) low = middle;
+      else high = middle;
+    }
+    const key = `${family} ${low}`;
+    let text = texts.get(key);
+    if (text === undefined) {
+      text = `${family}:${distinct.map((block) => (within(block, family, value) ? 1 : 0)).join('')}`;
+      texts.set(key, text);
+    }
+    return text;
+  };
 }
