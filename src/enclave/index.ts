@@ -18,3 +18,5 @@ export { type EnclaveFlow } from './network.ts';
 export { type ImageRoot, unpackImage } from './io/image.ts';
 export { probeFrom } from './io/probe.ts';
 export { type Probe, type ProbeAnswer } from './probe-types.ts';
+export { openRecorder, type Recorder, type RecorderOptions } from './io/recorder.ts';
+export { type RecordedRequest } from './recording.ts';

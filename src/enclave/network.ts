@@ -26,6 +26,11 @@ export const SINK = { tcp: 15001, udp: 15002, dns: 15053 } as const;
  */
 export const ROUTER = { ipv4: '10.231.255.1', ipv6: 'fd53:616c:6c79::1', probe: '10.231.0.1' } as const;
 
+/** Where the recorder listens for each of the ports that it takes. */
+export function recorderPorts(recorded: readonly number[]): ReadonlyMap<number, number> {
+  return new Map(recorded.map((port, index) => [port, 15100 + index]));
+}
+
 /** Largest number of machines in one enclave. */
 export const MACHINES = 250;
 
@@ -99,7 +104,13 @@ export function machineBatch(machine: Machine, routes: Routes): string {
  * (a nat chain sees the first packet of each flow) and led to the sink; nothing is ever forwarded out, there being no
  * link that leads out.
  */
-export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlow[], routes: Routes): string {
+export function ruleset(
+  machines: readonly Machine[],
+  flows: readonly EnclaveFlow[],
+  routes: Routes,
+  recorded: readonly number[] = [],
+): string {
+  const recorder = recorderPorts(recorded);
   const byName = new Map(machines.map((machine) => [machine.name, machine]));
   const families = [
     { name: '4', type: 'ipv4_addr', ip: 'ip', key: 'ipv4' },
@@ -130,7 +141,10 @@ export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlo
       `    meta l4proto { tcp, udp } add @seen${name} { ${ip} saddr . th sport . ${ip} daddr . meta l4proto . th dport }`,
       `    meta nfproto ipv${name} udp dport 53 dnat ${ip} to ${dns}:${SINK.dns}`,
       `    meta nfproto ipv${name} tcp dport 53 dnat ${ip} to ${dns}:${SINK.dns}`,
+      ...[...recorder].map(([port, to]) => `    meta nfproto ipv${name} tcp dport ${port} dnat to :${to}`),
       `    meta nfproto ipv${name} meta l4proto tcp dnat to :${SINK.tcp}`,
+      // Whoever tries QUIC first must learn at once that it is not there, and come by TCP.
+      ...(recorder.size === 0 ? [] : [`    meta nfproto ipv${name} udp dport 443 return`]),
       `    meta nfproto ipv${name} meta l4proto udp dnat to :${SINK.udp}`,
     );
   }
@@ -147,6 +161,12 @@ export function ruleset(machines: readonly Machine[], flows: readonly EnclaveFlo
       : [
           `    ct status dnat tcp dport { ${SINK.tcp}, ${SINK.dns} } accept`,
           `    ct status dnat udp dport { ${SINK.udp}, ${SINK.dns} } accept`,
+        ]),
+    ...(recorder.size === 0
+      ? []
+      : [
+          `    ct status dnat tcp dport { ${[...recorder.values()].join(', ')} } accept`,
+          '    udp dport 443 reject with icmpx type port-unreachable',
         ]),
     '    ip6 daddr ff00::/8 drop',
   );

@@ -9,6 +9,8 @@ export interface OpenRequest {
   readonly machines: readonly string[];
   readonly flows: readonly EnclaveFlow[];
   readonly routes: Routes;
+  /** TCP ports whose connections go to the recorder; descriptor 3 is its channel then. Empty: there is none. */
+  readonly recorded: readonly number[];
   /** Absolute folders that stay writable; everything else becomes read-only. */
   readonly writable: readonly string[];
   /** Absolute paths that must stay reachable where /tmp and /run are emptied. */
@@ -68,7 +70,13 @@ export type Request =
   | { readonly do: 'flush'; readonly call: number };
 
 export type Event =
-  | { readonly event: 'open'; readonly writableMounts: readonly string[]; readonly ipv6: boolean }
+  | {
+      readonly event: 'open';
+      readonly writableMounts: readonly string[];
+      readonly ipv6: boolean;
+      /** Certificate of the recorder's authority (PEM), or ''. */
+      readonly authority: string;
+    }
   | { readonly event: 'failed'; readonly detail: string }
   | { readonly event: 'started'; readonly process: number }
   | { readonly event: 'output'; readonly process: number; readonly from: 'stdout' | 'stderr'; readonly data: string }

@@ -61,3 +61,4 @@ export {
   sourceOf,
 } from './byte-source.ts';
 export { type ExpandOptions, gunzipped, inflated, ZSTD_WINDOW_LIMIT, zstdExpanded } from './compressed.ts';
+export { type CertificateFields, certificatePem, certificateToSign, signedCertificate } from './x509.ts';

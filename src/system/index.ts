@@ -37,6 +37,7 @@ export {
 export {
   basic,
   type DownloadSink,
+  type ExchangeAnswer,
   type Network,
   type NetworkAnswer,
   type NetworkOptions,

@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream';
+import type { LookupFunction } from 'node:net';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getCACertificates } from 'node:tls';
 import { createGunzip } from 'node:zlib';
@@ -38,6 +39,26 @@ export interface NetworkAnswer {
   readonly body: AsyncIterable<Uint8Array> & { destroy(): void };
 }
 
+/** One request, passed on for somebody else. */
+export interface ExchangeRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly route: Route;
+  /** Lower-case names. Only where it has no `authorization` of its own is that of the route added. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body?: AsyncIterable<Uint8Array>;
+  /** Ends this one exchange. */
+  readonly signal: AbortSignal;
+}
+
+export interface ExchangeAnswer {
+  readonly status: number;
+  /** Lower-case names, as often as they came. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** As it came: no coding is undone. Must be read to the end or destroyed. */
+  readonly body: AsyncIterable<Uint8Array> & { destroy(): void };
+}
+
 /** Where a download goes. */
 export interface DownloadSink {
   /** Bytes that are there, from before too. */
@@ -64,6 +85,11 @@ export interface Network {
    * network.refused for any status but 200 and 206. At most `limit` bytes.
    */
   download(request: NetworkRequest, sink: DownloadSink, limit: number): Promise<void>;
+  /**
+   * One request and its answer as they are: any method, one attempt, no redirect followed, no coding undone. Throws
+   * network.unreachable and network.certificate.
+   */
+  exchange(request: ExchangeRequest): Promise<ExchangeAnswer>;
   /** Requests that were sent, redirects and retries included. */
   requests(): number;
   close(): Promise<void>;
@@ -79,6 +105,8 @@ export interface NetworkOptions {
   readonly backoff?: number;
   /** Milliseconds without a byte after which a connection counts as broken. Default 60000. */
   readonly quiet?: number;
+  /** How names of hosts that are reached without a proxy become addresses. Default: as the system does it. */
+  readonly lookup?: LookupFunction;
 }
 
 const REDIRECTS = 10;
@@ -106,7 +134,7 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
         httpProxy: route.httpProxy,
         httpsProxy: route.httpsProxy === '' ? route.httpProxy : route.httpsProxy,
         noProxy: route.noProxy,
-        connect: { timeout: 20_000, ...tls },
+        connect: { timeout: 20_000, ...tls, ...(options.lookup === undefined ? {} : { lookup: options.lookup }) },
         requestTls: tls,
         proxyTls: tls,
         headersTimeout: quiet,
@@ -300,6 +328,37 @@ export async function openNetwork(options: NetworkOptions): Promise<Network> {
           if (!isPassing(error) || failures >= attempts) throw unreachable(error, request.url);
           await wait(failures, undefined);
         }
+      }
+    },
+
+    async exchange(request) {
+      const url = bare(parseAddress(request.url));
+      const headers: Record<string, string | string[]> = { ...request.headers };
+      if (headers['authorization'] === undefined) {
+        const known = request.route.authorization?.(url);
+        if (known !== undefined) headers['authorization'] = known;
+      }
+      sent += 1;
+      try {
+        const answer = await agentFor(request.route, url.host).request({
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: request.method as Dispatcher.HttpMethod,
+          headers,
+          body: request.body === undefined ? null : Readable.from(request.body, { objectMode: false }),
+          signal: AbortSignal.any([signal, request.signal]),
+        });
+        const flat: [string, string][] = [];
+        for (const [name, value] of Object.entries(answer.headers)) {
+          for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) flat.push([name, one]);
+        }
+        const body = answer.body as unknown as ExchangeAnswer['body'] & { on(name: 'error', act: () => void): void };
+        body.on('error', () => undefined);
+        return { status: answer.statusCode, headers: flat, body };
+      } catch (error) {
+        signal.throwIfAborted();
+        request.signal.throwIfAborted();
+        throw unreachable(error, request.url);
       }
     },
 

@@ -59,6 +59,8 @@ export interface ProcessOptions {
   readonly onOutput?: (piece: Buffer, from: 'stdout' | 'stderr') => void;
   /** Keeps standard input open for the caller. */
   readonly interactive?: boolean;
+  /** Gives the child a socket to us as descriptor 3: `child.stdio[3]` is our end. */
+  readonly channel?: boolean;
 }
 
 export interface Ended {
@@ -94,7 +96,12 @@ export async function startProcess(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: options.env,
     detached: true,
-    stdio: [options.input === undefined && options.interactive !== true ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [
+      options.input === undefined && options.interactive !== true ? 'ignore' : 'pipe',
+      'pipe',
+      'pipe',
+      ...(options.channel === true ? (['pipe'] as const) : []),
+    ],
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);

@@ -19,7 +19,8 @@ async function perform(request: Request): Promise<void> {
     case 'open': {
       network = await openNetwork(request, (attempt) => send({ event: 'attempt', attempt }));
       processes.useNetwork(network.machines, request);
-      send({ event: 'open', writableMounts: network.writableMounts, ipv6: network.ipv6 });
+      const { writableMounts, ipv6, authority } = network;
+      send({ event: 'open', writableMounts, ipv6, authority });
       return;
     }
     case 'start':

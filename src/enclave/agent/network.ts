@@ -8,6 +8,7 @@ import {
   type Machine,
   machineBatch,
   machinesOf,
+  recorderPorts,
   resolverFile,
   routerBatch,
   ruleset,
@@ -15,6 +16,7 @@ import {
   tuplesOf,
 } from '../network.ts';
 import type { OpenRequest } from '../protocol.ts';
+import { openRecorder } from './recorder.ts';
 import { openSink } from './sink.ts';
 
 const LOW_PORTS = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
@@ -24,6 +26,8 @@ export interface Network {
   /** Mount points of the host that could not be made read-only. */
   readonly writableMounts: readonly string[];
   readonly ipv6: boolean;
+  /** Certificate of the recorder's authority (PEM), or ''. */
+  readonly authority: string;
   /** Reports everything that the kernel has counted and the sink has not seen. */
   flush(): Promise<void>;
 }
@@ -63,8 +67,18 @@ export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt)
   const list = async (set: string): Promise<Tuple[]> =>
     tuplesOf(await run(request.nft, ['-j', 'list', 'set', 'inet', 'sallyport', set]));
   const sink = await openSink({ machines, ipv6, tell, list });
-  await run(request.nft, ['-f', '-'], ruleset(machines, request.flows, request.routes));
-  return { machines, writableMounts, ipv6, flush: () => sink.flush() };
+  const authority =
+    request.recorded.length === 0
+      ? ''
+      : await openRecorder({
+          ports: recorderPorts(request.recorded),
+          ipv6,
+          machineOf: (address) =>
+            machines.find(({ ipv4, ipv6: other }) => address === ipv4 || address === other)?.name ?? address,
+          tell: (attempt) => tell({ time: new Date().toISOString(), ...attempt }),
+        });
+  await run(request.nft, ['-f', '-'], ruleset(machines, request.flows, request.routes, request.recorded));
+  return { machines, writableMounts, ipv6, authority, flush: () => sink.flush() };
 }
 
 /** Everything of the host becomes read-only, its sockets and temporary files vanish, names are the enclave's. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#kernel';
 import { type Ended, findProgram, namespaceArguments, type Running, runtimeEnvironment, startProcess } from '#system';
@@ -21,6 +22,11 @@ export interface EnclaveOptions {
   readonly machines: readonly string[];
   /** All that is open between them. */
   readonly flows: readonly EnclaveFlow[];
+  /**
+   * Takes TCP connections to these ports, reads the HTTP in them, also below TLS, and hands each request to us over the
+   * channel, which is attached once. Everything else ends in the sink as ever.
+   */
+  readonly recorder?: { readonly ports: readonly number[]; attach(channel: Duplex): Promise<void> };
   /** Default `sink`. With `none` there are only routes to machines: nothing else is reachable, and nothing is seen. */
   readonly routes?: Routes;
   /** Absolute folders that stay writable. All else of the host is read-only inside, and /tmp and /run are empty. */
@@ -76,6 +82,8 @@ export interface Enclave {
   /** Mounts of the host that could not be made read-only. */
   readonly writableMounts: readonly string[];
   readonly ipv6: boolean;
+  /** Certificate of the recorder's authority (PEM), or ''. Its key is the agent's alone, and gone with it. */
+  readonly authority: string;
   /** Stops what runs, the last started first, and waits until nothing of it is left. */
   close(): Promise<void>;
 }
@@ -100,6 +108,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
     },
     cwd: '/',
     interactive: true,
+    channel: options.recorder !== undefined,
     grace: 1000,
     keep: 0,
     onOutput: (piece, from) => {
@@ -199,11 +208,13 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
 
   try {
     options.signal.throwIfAborted();
+    await options.recorder?.attach(running.child.stdio[3] as Duplex);
     send({
       do: 'open',
       machines: options.machines,
       flows: options.flows,
       routes: options.routes ?? 'sink',
+      recorded: options.recorder?.ports ?? [],
       writable: options.writable,
       needed: [
         product,
@@ -216,7 +227,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       nsenter,
       unshare,
     });
-    const { writableMounts, ipv6 } = await opened.promise;
+    const { writableMounts, ipv6, authority } = await opened.promise;
     const start: Enclave['start'] = async (machine, command, args, inside) => {
       options.signal.throwIfAborted();
       if (gone || closing) throw enclaveFault('enclave.failed', { where: machine, detail: lastWords.join('\n') });
@@ -298,6 +309,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
     return {
       writableMounts,
       ipv6,
+      authority,
       start,
       async run(machine, command, args, inside) {
         const one = await start(machine, command, args, inside);
