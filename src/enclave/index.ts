@@ -10,6 +10,7 @@ export { enclaveCatalogue } from './faults.ts';
 export {
   type Enclave,
   type EnclaveOptions,
+  type InsideEnded,
   type InsideOptions,
   type InsideProcess,
   openEnclave,

@@ -43,7 +43,7 @@ test('however much is written, two files of bounded size hold the end of it', as
       assert.equal(cut, kept.length < all.length);
       assert.ok(kept.length >= Math.min(all.length, 1000 - 300));
     }),
-    { numRuns: 100 },
+    { numRuns: 30 },
   );
 });
 

@@ -5,6 +5,7 @@
  */
 import { createInterface } from 'node:readline';
 import type { Event, Request } from '../protocol.ts';
+import { watchCrowds } from './crowd.ts';
 import { openNetwork, type Network } from './network.ts';
 import { Processes } from './processes.ts';
 import { waitUntilReady } from './readiness.ts';
@@ -19,6 +20,7 @@ async function perform(request: Request): Promise<void> {
     case 'open': {
       network = await openNetwork(request, (attempt) => send({ event: 'attempt', attempt }));
       processes.useNetwork(network.machines, request);
+      watchCrowds(network.machines, (machine) => processes.endCrowd(machine));
       const { writableMounts, ipv6, authority } = network;
       send({ event: 'open', writableMounts, ipv6, authority });
       return;

@@ -11,7 +11,7 @@ const GRACE = 2000;
 /** Programs in the machines of the enclave, each in its own PID, mount, IPC and UTS namespaces. */
 export class Processes {
   readonly #send: (event: Event) => void;
-  readonly #running = new Map<number, ChildProcess>();
+  readonly #running = new Map<number, { readonly child: ChildProcess; readonly machine: string; crowded: boolean }>();
   readonly #logs = new Map<string, LogFile>();
   #machines = new Map<string, Machine>();
   #tools: Pick<OpenRequest, 'nsenter' | 'unshare'> | undefined;
@@ -46,7 +46,8 @@ export class Processes {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.#running.set(request.process, child);
+    const running = { child, machine: request.machine, crowded: false };
+    this.#running.set(request.process, running);
     let timedOut = false;
     const log = request.log === undefined ? undefined : this.#logOf(request.log);
     log?.note('started');
@@ -78,7 +79,7 @@ export class Processes {
         code,
         signal,
         timedOut,
-        crowded: false,
+        crowded: running.crowded,
         milliseconds: Math.round(performance.now() - started),
       });
     };
@@ -92,13 +93,22 @@ export class Processes {
   }
 
   stop(number: number): void {
-    const pid = this.#running.get(number)?.pid;
+    const pid = this.#running.get(number)?.child.pid;
     if (pid === undefined) return;
     signalGroup(pid, 'SIGTERM');
     // --kill-child: the end of the leader is the end of the whole PID namespace below it.
     setTimeout(() => {
       if (this.#running.has(number)) signalGroup(pid, 'SIGKILL');
     }, GRACE);
+  }
+
+  /** Ends at once everything in a machine that makes processes without end. */
+  endCrowd(machine: string): void {
+    for (const one of this.#running.values()) {
+      if (one.machine !== machine || one.child.pid === undefined) continue;
+      one.crowded = true;
+      signalGroup(one.child.pid, 'SIGKILL');
+    }
   }
 
   get logged(): readonly Logged[] {
