@@ -17,7 +17,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { seal } from '#bundle/operations';
 import { craftBundle, endOfProcess, memoryFolder, type Outside, outsideWith } from '#bundle/testing';
-import { type Digest, digestOf, type Files, isFault, type World } from '#kernel';
+import { type Digest, digestOf, type Files, instantOf, isFault, type World } from '#kernel';
 import { isProblem } from '#formats';
 import { openLedger, parseLedgerVkey, verifyLedger } from '#ledger';
 import { openDatabase, openStore, type Store } from '#store';
@@ -145,40 +145,128 @@ test('only what is new is written, and what has rotted inside is put right', asy
   assert.equal(await inside.ledgerHolds(), 3);
 });
 
-test('an older bundle moves nothing back; sealed again, the older state comes in', async (t) => {
+function stableOf(inside: InsideSide): string | undefined {
+  const database = openDatabase(`${inside.home}/state.db`);
+  try {
+    return database.pointersOf('files', '', 'sample')[0]?.value;
+  } finally {
+    database.close();
+  }
+}
+
+test('a bundle that would move something back is refused; what was admitted before is here and moves nothing', async (t) => {
   const outside = await outsideWith(await memoryFolder(t), {});
   const inside = await insideOf(outside);
   await outside.hold(some, { stable: '1' });
   const one = await outside.seal('one');
   await outside.hold({ ...some, 'a.txt': Buffer.from('second') }, { stable: '2' });
   const two = await outside.seal('two');
+  const late = await insideOf(outside, 'late');
+  await late.admit(two);
+  const before = await late.rest();
+  const older = await late.admit(one);
+  assert.equal(older.verdict, 'refused');
+  assert.deepEqual(new Set(older.reasons.map(({ code }) => code)), new Set(['admit.older']));
+  assert.match(older.reasons.map(({ where }) => where).join(), /a\.txt.*stable|stable.*a\.txt/);
+  assert.deepEqual(await late.rest(), before);
+
   await inside.admit(one);
   await inside.admit(two);
-  const before = await inside.rest();
-  const older = await inside.admit(one);
-  assert.equal(older.verdict, 'refused');
-  assert.equal(older.reasons[0]?.code, 'admit.older');
-  assert.deepEqual(await inside.rest(), before);
-  const stable = (): string | undefined => {
-    const database = openDatabase(`${inside.home}/state.db`);
-    try {
-      return database.pointersOf('files', '', 'sample')[0]?.value;
-    } finally {
-      database.close();
-    }
-  };
-  assert.equal(stable(), '2');
+  const state = await inside.rest();
+  const replayed = await inside.admit(one);
+  assert.equal(replayed.verdict, 'already-here');
+  assert.deepEqual(
+    replayed.reasons.map(({ code }) => code),
+    ['admit.replayed'],
+  );
+  assert.equal(replayed.ledger.size, 2);
+  assert.deepEqual(await inside.rest(), state);
+  assert.equal(stableOf(inside), '2');
 
   await outside.hold(some, { stable: '1' });
   const back = await inside.admit(await outside.seal('three'));
   assert.equal(back.verdict, 'admitted');
-  assert.equal(stable(), '1');
-  assert.equal((await inside.admit(two)).reasons[0]?.code, 'admit.older');
+  assert.equal(stableOf(inside), '1');
+  assert.equal((await inside.admit(two)).verdict, 'already-here');
+  assert.equal(stableOf(inside), '1');
 
   // Sealed again without a change: nothing is new, and the channel has moved on.
   const same = await inside.admit(await outside.seal('four'));
   assert.equal(same.verdict, 'already-here');
   assert.equal(await inside.ledgerHolds(), same.ledger.size);
+});
+
+test('a bundle that was overtaken on its way comes in where it moves nothing back', async (t) => {
+  const outside = await outsideWith(await memoryFolder(t), {});
+  const inside = await insideOf(outside);
+  const only = { 'only.txt': Buffer.from('only in the first') };
+  await outside.hold({ ...some, ...only }, { stable: '2' });
+  const one = await outside.seal('one');
+  await outside.hold(some, { stable: '2' });
+  const two = await outside.seal('two');
+  await outside.hold({ ...some, 'd.txt': Buffer.from('fourth') }, { stable: '2' });
+  const three = await outside.seal('three');
+  assert.equal((await inside.admit(three)).verdict, 'admitted');
+  const first = await inside.admit(one);
+  assert.equal(first.verdict, 'admitted');
+  await holds(await inside.store(), only);
+  // All that it brings is here, so that it adds nothing but its number.
+  const second = await inside.admit(two);
+  assert.equal(second.verdict, 'already-here');
+  assert.equal((await inside.admit(one)).reasons[0]?.code, 'admit.replayed');
+  const database = openDatabase(`${inside.home}/state.db`);
+  t.after(() => database.close());
+  assert.equal(database.head('main')?.sequence, 3);
+  assert.deepEqual(
+    database.admitted().map(({ sequence }) => sequence),
+    [3, 1, 2],
+  );
+  assert.equal(await inside.ledgerHolds(), 3);
+});
+
+test('the clock, the age and the number of a bundle are judged by the rules of the side', async (t) => {
+  const outside = await outsideWith(await memoryFolder(t), {});
+  const inside = await insideOf(outside);
+  const at = (days: number) => ({
+    world: { clock: { now: () => outside.world.clock.now() + days * 24 * 60 * 60 * 1000 } },
+  });
+  const rules = (text: string) => writeFile(`${inside.home}/admission.yaml`, `sallyport-admission: "1.0"\n${text}`);
+  await outside.hold(some, {});
+  const one = await outside.seal('one');
+  const expired = await inside.admit(one, at(400));
+  assert.deepEqual([expired.verdict, expired.reasons[0]?.code], ['refused', 'admit.expired']);
+  assert.equal((await readdir(inside.home)).includes('quarantine'), false);
+  const held = await inside.admit(one, at(100));
+  assert.deepEqual([held.verdict, held.reasons[0]?.code], ['held', 'admit.stale']);
+  assert.deepEqual(held.freshness, { grade: 'stale', days: 100 });
+  await rules('accept: stale\n');
+  const stale = await inside.admit(one, at(100));
+  assert.deepEqual([stale.verdict, stale.reasons[0]?.code], ['admitted', 'admit.stale']);
+  assert.equal((await readdir(inside.home)).includes('quarantine'), false, 'it waits no more');
+
+  await outside.hold({ ...some, 'e.txt': Buffer.from('e') }, {});
+  const two = await outside.seal('two');
+  const behind = await inside.admit(two, at(-3));
+  assert.equal(behind.verdict, 'refused');
+  assert.equal(behind.reasons[0]?.code, 'admit.sealed-in-future');
+  const lock = await readFile(`${outside.folder}/sallyport.lock`);
+  const signers = await sealersOf(nodeFiles, outside.home);
+  const craft = async (name: string, over: { sequence: number; sealed?: string }) => {
+    const contents = [...Object.values(some), Buffer.from('e')].map((bytes) => Buffer.from(bytes));
+    const bytes = await craftBundle(lock, contents, signers, { seal: (seal) => ({ ...seal, ...over }) });
+    await writeFile(`${outside.folder}/${name}`, bytes);
+    return `${outside.folder}/${name}`;
+  };
+  const past = instantOf(outside.world.clock.now() - 4 * 24 * 60 * 60 * 1000);
+  const late = await inside.admit(await craft('past', { sequence: 2, sealed: past }), at(-3));
+  assert.deepEqual([late.verdict, late.reasons[0]?.code], ['refused', 'admit.clock-behind']);
+  const sealed = instantOf(outside.world.clock.now());
+  const far = await inside.admit(await craft('far', { sequence: 1002, sealed }));
+  assert.deepEqual([far.verdict, far.reasons[0]?.code], ['refused', 'admit.sequence-jump']);
+  await rules('sequence: { jump: 5000 }\n');
+  assert.equal((await inside.admit(await craft('far', { sequence: 1002, sealed }))).verdict, 'admitted');
+  await rules('acept: stale\n');
+  assert.equal(await refusal(inside.admit(two)), 'admit.policy');
 });
 
 test('a bundle of another channel does not move a pointer back', async (t) => {

@@ -17,10 +17,79 @@ export const admitCatalogue = {
     title: 'The ledger says that a bundle was admitted, and its lock is not in the store any more.',
     fix: "The store was damaged after the admission. Admit that bundle's medium again, or restore store/ from a backup; 'sallyport ledger verify' shows that the ledger itself is whole.",
   },
+  'admit.policy': {
+    title: 'The rules of admission of this side cannot be understood.',
+    fix: "Mend admission.yaml in the home ('docs/spec/admission.md' describes it), or remove it for the defaults; until then nothing comes in.",
+  },
+  'admit.not-held': {
+    kind: 'usage',
+    title: 'No such bundle is held in quarantine.',
+    fix: "'sallyport approve' without a name lists what is held; name one by the first digits of its index.",
+  },
+  'admit.not-admitted': {
+    kind: 'usage',
+    title: 'No such bundle was ever admitted here.',
+    fix: "'sallyport ledger list' shows the admissions; name one by the first digits of its index. What never came in is brought in by 'admit'.",
+  },
   'admit.older': {
     kind: 'reason',
-    title: 'The bundle is older than what is already here, and would move something back.',
-    fix: 'Keep what is here. If the older state is really wanted, the sealing side seals it again with a new sequence number.',
+    title: 'The bundle is older than what is already here, and would move something back (rollback).',
+    fix: "Keep what is here. If the older state is really wanted, approvers move it back with 'sallyport rollback', or the sealing side seals it again with a new sequence number.",
+  },
+  'admit.replayed': {
+    kind: 'reason',
+    title: 'The bundle was admitted before, and later ones after it (replay).',
+    fix: 'Nothing has changed and nothing needs to be done. If nobody knows why the old medium came again, ask who carried it.',
+  },
+  'admit.sequence-jump': {
+    kind: 'reason',
+    title: 'The sequence number is further ahead than this side allows.',
+    fix: 'One wrong number would shut the channel for all that follow. Ask the sealing side how many bundles there are; if it is right, raise sequence.jump in admission.yaml.',
+  },
+  'admit.clock-behind': {
+    kind: 'reason',
+    title: "This side's clock is behind the time at which something that is here already was sealed.",
+    fix: 'Set the clock of this machine, then admit again: with a clock that was set back nothing can be judged to be in time.',
+  },
+  'admit.aging': {
+    kind: 'reason',
+    title: 'The bundle is aging: it was sealed longer ago than this side calls fresh (freeze).',
+    fix: 'Nothing for now; ask when the next bundle comes.',
+  },
+  'admit.stale': {
+    kind: 'reason',
+    title: 'The bundle is stale: it was sealed longer ago than this side takes by itself (freeze).',
+    fix: "Ask the sealing side for a newer one. Where this one is wanted all the same, approvers let it in with 'sallyport approve', or admission.yaml says 'accept: stale'.",
+  },
+  'admit.expired': {
+    kind: 'reason',
+    title: 'The bundle has expired: it was sealed longer ago than this side takes at all (freeze).',
+    fix: 'Ask the sealing side for a newer one. The bounds are in admission.yaml of this home.',
+  },
+  'admit.held': {
+    kind: 'reason',
+    title: 'The bundle is verified and waits in quarantine; nothing of it is served.',
+    fix: "An approver of the root lets it in: 'sallyport approve INDEX --key FILE'. 'sallyport approve' lists what waits.",
+  },
+  'admit.awaiting-approval': {
+    kind: 'reason',
+    title: 'Too few approvers have agreed.',
+    fix: "Each further approver runs 'sallyport approve INDEX --key FILE' with a key of their own.",
+  },
+  'admit.no-approvers': {
+    kind: 'reason',
+    title: 'The root names no approvers, so nobody can agree.',
+    fix: "The sealing side names them ('sallyport trust propose --add approver=NAME …') and the next root comes in with a bundle or by itself.",
+  },
+  'admit.approver-sealed': {
+    kind: 'reason',
+    title: 'An approver sealed the bundle, and does not approve their own work.',
+    fix: 'Another approver has to agree.',
+  },
+  'admit.approval-other': {
+    kind: 'reason',
+    title: 'The approval is for something else.',
+    fix: 'An approval is for one bundle, one decision and one site; have this one signed.',
   },
   'admit.sequence-reused': {
     kind: 'reason',

@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { reasonShape, sealShape } from '#bundle/operations';
 import { operation } from '#kernel';
+import { grades } from './freshness.ts';
 
-export const admitInput = z.object({
+const admitInput = z.object({
   bundle: z.string(),
   root: z.string().optional(),
   home: z.string().optional(),
+  hold: z.boolean().optional(),
 });
-export const admitOutput = z.object({
+export type AdmitInput = z.infer<typeof admitInput>;
+const freshness = z.object({ grade: z.enum(grades), days: z.number() });
+const admitOutput = z.object({
   verdict: z.enum(['admitted', 'already-here', 'held', 'partial', 'refused']),
   reasons: z.array(reasonShape),
   /** After this command. `index` is the entry that it made, if it made one. */
@@ -20,6 +24,12 @@ export const admitOutput = z.object({
     })
     .optional(),
   bundle: sealShape.optional(),
+  /** By the later of the clock and the floor. */
+  freshness: freshness.optional(),
+  /** Holders who approved it, where that was needed. */
+  approvers: z.array(z.string()).optional(),
+  /** Folder in quarantine, of a bundle that is held. */
+  held: z.string().optional(),
   figures: z.object({
     /** Bytes of the medium that were read. */
     read: z.number(),
@@ -34,6 +44,7 @@ export const admitOutput = z.object({
   /** Folder with the evidence that was kept of a refusal. */
   evidence: z.string().optional(),
 });
+export type AdmitOutput = z.infer<typeof admitOutput>;
 
 export const admit = operation({
   name: ['admit'],
@@ -41,9 +52,82 @@ export const admit = operation({
   parameters: [
     { key: 'bundle', form: 'BUNDLE', help: 'the bundle file, on its medium' },
     { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
+    { key: 'hold', form: '--hold', help: 'verify it and keep it in quarantine until approvers agree' },
     { key: 'home', form: '--home HOME', help: 'the folder of this side' },
   ],
   input: admitInput,
   output: admitOutput,
   load: async () => (await import('./verbs/admit.ts')).admit,
+});
+
+const keyFiles = {
+  key: z.array(z.string()).optional(),
+  passphraseFile: z.array(z.string()).optional(),
+};
+const keyParameters = [
+  { key: 'key', form: '--key FILE...', help: "an approver's private key; several times for several people" },
+  { key: 'passphraseFile', form: '--passphrase-file FILE...', help: 'file whose first line opens an encrypted key' },
+] as const;
+
+const approveInput = z.object({
+  bundle: z.string().optional(),
+  ...keyFiles,
+  root: z.string().optional(),
+  home: z.string().optional(),
+});
+export type ApproveInput = z.infer<typeof approveInput>;
+
+const approveOutput = admitOutput.partial({ ledger: true, figures: true }).extend({
+  verdict: z.enum(['admitted', 'already-here', 'held', 'partial', 'refused', 'listed']),
+  /** What waits in quarantine, after this command. */
+  waiting: z.array(sealShape),
+});
+export type ApproveOutput = z.infer<typeof approveOutput>;
+
+export const approve = operation<ApproveInput, ApproveOutput>({
+  name: ['approve'],
+  summary: 'List what is held in quarantine, or agree that a bundle of it comes in',
+  parameters: [
+    { key: 'bundle', form: '[INDEX]', help: 'the first digits of the digest of its index; without it, all are listed' },
+    ...keyParameters,
+    { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
+    { key: 'home', form: '--home HOME', help: 'the folder of this side' },
+  ],
+  input: approveInput,
+  output: approveOutput,
+  load: async () => (await import('./verbs/approve.ts')).approveVerb,
+});
+
+const rollbackInput = z.object({
+  bundle: z.string(),
+  ...keyFiles,
+  root: z.string().optional(),
+  home: z.string().optional(),
+});
+export type RollbackInput = z.infer<typeof rollbackInput>;
+
+const rollbackOutput = z.object({
+  verdict: z.enum(['rolled-back', 'already-here', 'refused']),
+  reasons: z.array(reasonShape),
+  channel: z.string(),
+  /** Sequence numbers: where the channel stood, and where it stands now. */
+  from: z.number(),
+  to: z.number(),
+  approvers: z.array(z.string()),
+  ledger: z.object({ size: z.number(), root: z.string(), index: z.number().optional() }),
+});
+export type RollbackOutput = z.infer<typeof rollbackOutput>;
+
+export const rollback = operation<RollbackInput, RollbackOutput>({
+  name: ['rollback'],
+  summary: 'Move a channel back to a bundle that was admitted before, with approvers',
+  parameters: [
+    { key: 'bundle', form: 'INDEX', help: 'the first digits of the digest of its index' },
+    ...keyParameters,
+    { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
+    { key: 'home', form: '--home HOME', help: 'the folder of this side' },
+  ],
+  input: rollbackInput,
+  output: rollbackOutput,
+  load: async () => (await import('./verbs/rollback.ts')).rollbackVerb,
 });

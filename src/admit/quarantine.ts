@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type Digest, type Files, hexOf } from '#kernel';
 import type { BlobSink, IndexedBlob } from '#bundle';
 
@@ -23,11 +24,12 @@ export class Quarantine {
     this.#folder = folder;
   }
 
-  /** Empty, whatever an earlier run left. */
+  /** Empty, whatever an earlier run left. Bundles that are held lie beside it and stay. */
   static async open(files: Files, folder: string): Promise<Quarantine> {
-    await files.removeTree(folder);
-    await files.makeFolder(folder, 0o700);
-    return new Quarantine(files, folder);
+    const arriving = `${folder}/arriving`;
+    await files.removeTree(arriving);
+    await files.makeFolder(arriving, 0o700);
+    return new Quarantine(files, arriving);
   }
 
   async sink(blob: IndexedBlob): Promise<BlobSink> {
@@ -65,5 +67,7 @@ export class Quarantine {
   async remove(): Promise<void> {
     await Promise.allSettled(this.#syncing);
     await this.#files.removeTree(this.#folder);
+    const parent = dirname(this.#folder);
+    if ((await this.#files.list(parent)).length === 0) await this.#files.removeTree(parent);
   }
 }

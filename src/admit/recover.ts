@@ -7,6 +7,8 @@ import { admitFault } from './faults.ts';
 
 export const ADMITTED_PREDICATE = 'sallyport/admitted/v1';
 export const REFUSED_PREDICATE = 'sallyport/refused/v1';
+export const HELD_PREDICATE = 'sallyport/held/v1';
+export const ROLLED_BACK_PREDICATE = 'sallyport/rolled-back/v1';
 const LOCK_LIMIT = 64 * 1024 ** 2;
 
 /** What the ledger's statement about an admission says that the database needs. */
@@ -42,7 +44,8 @@ export async function recoveredDatabase(
   let database = (await files.look(home.database)) === undefined ? undefined : openDatabase(home.database);
   try {
     for await (const { index, type, happening } of ledger.records((database?.ledgerIndexDone() ?? -1) + 1)) {
-      if (type !== ADMITTED_PREDICATE || happening === undefined) continue;
+      const rolledBack = type === ROLLED_BACK_PREDICATE;
+      if ((type !== ADMITTED_PREDICATE && !rolledBack) || happening === undefined) continue;
       const admission = admissionIn(happening.predicate);
       if (admission === undefined) continue;
       const lock = await (await store())?.read(admission.lock, LOCK_LIMIT);
@@ -50,7 +53,7 @@ export async function recoveredDatabase(
         throw admitFault('admit.lock-lost', { where: `ledger entry ${index}`, detail: `It was ${admission.lock}.` });
       }
       database ??= openDatabase(home.database);
-      database.publish(publicationOf(admission, lock, index));
+      database.publish({ ...publicationOf(admission, lock, index), onTop: rolledBack });
     }
     return database;
   } catch (error) {

@@ -1,5 +1,4 @@
 import { basename, resolve } from 'node:path';
-import type { z } from 'zod';
 import {
   type Digest,
   digestOf,
@@ -9,6 +8,7 @@ import {
   hexOf,
   type Home,
   homeAt,
+  identityKey,
   type Implementation,
   instantOf,
   isFault,
@@ -34,14 +34,25 @@ import { parseLock } from '#project';
 import { type Database, openDatabase, openStore, type Store } from '#store';
 import { homePath, openHome } from '#system';
 import { type EffectiveRoot, effectiveRoot, keepRoots, ledgerSigner, readRoots } from '#trust';
-import { clockFloor, isHeadAgain, judgeArrival, judgePointers, nothingInside } from '../arrival.ts';
+import { type AdmissionPolicy, readAdmissionPolicy } from '../admission-policy.ts';
+import { type Approval, type ApprovalJudgement, judgeApprovals } from '../approval.ts';
+import { type Arrival, arrivalOf, clockFloor, judgeArrival, judgeRows, nothingInside } from '../arrival.ts';
 import { keepEvidence } from '../evidence.ts';
 import { admitFault, reason } from '../faults.ts';
-import type { admitInput, admitOutput } from '../operations.ts';
+import { type Freshness, freshnessOf, worseThan } from '../freshness.ts';
+import { approvalsOf, Copying, removeHeld } from '../held.ts';
+import type { AdmitInput, AdmitOutput } from '../operations.ts';
 import { Quarantine } from '../quarantine.ts';
-import { ADMITTED_PREDICATE, type Admission, lookupKey, recoveredDatabase, REFUSED_PREDICATE } from '../recover.ts';
+import {
+  ADMITTED_PREDICATE,
+  type Admission,
+  HELD_PREDICATE,
+  lookupKey,
+  recoveredDatabase,
+  REFUSED_PREDICATE,
+} from '../recover.ts';
 
-type Output = z.infer<typeof admitOutput>;
+type Output = AdmitOutput;
 
 /** How long a second admission waits for the first, in milliseconds. */
 const WAIT = 30 * 60 * 1000;
@@ -50,21 +61,17 @@ const ADOPTING = 8;
 /** Space that ledger, database and folders may take. */
 const SLACK = 1024 ** 2;
 
-export const admit: Implementation<z.infer<typeof admitInput>, Output> = {
-  async run(input, world) {
-    const { files } = world;
-    const path = homePath(world, input.home === undefined ? {} : { home: input.home });
-    try {
-      return await admitTo(await openHome(files, path), input, world);
-    } catch (error) {
-      throw await asFault(error, files, homeAt(path));
-    }
-  },
+export const admit: Implementation<AdmitInput, Output> = {
+  run: (input, world) => admitBundle(input, world, false),
   exit: ({ verdict }) => (verdict === 'admitted' || verdict === 'already-here' ? 0 : 1),
   show(output, style) {
     const { verdict, reasons, bundle, trust, figures, ledger } = output;
     const lines = [
-      verdict === 'admitted' || verdict === 'already-here' ? style.good(verdict) : style.bad(verdict),
+      verdict === 'admitted' || verdict === 'already-here'
+        ? style.good(verdict)
+        : verdict === 'held'
+          ? style.warn(verdict)
+          : style.bad(verdict),
       ...reasons.map(
         ({ code, where, detail }) => `  ${style.bold(code)}${where === '' ? '' : ` at ${where}`}: ${detail}`,
       ),
@@ -72,6 +79,10 @@ export const admit: Implementation<z.infer<typeof admitInput>, Output> = {
     if (bundle !== undefined && trust !== undefined) {
       lines.push(
         `  ${bundle.project}, channel ${bundle.channel}, sequence ${bundle.sequence}, sealed ${bundle.sealed} at ${bundle.site}`,
+        ...(output.freshness === undefined
+          ? []
+          : [`  ${output.freshness.grade}: sealed ${output.freshness.days} days ago`]),
+        ...(output.approvers === undefined ? [] : [`  approved by ${output.approvers.join(', ')}`]),
         `  by ${trust.holders.join(', ')}${trust.custody === 'one-person' ? style.warn(' (keys of one person)') : ` (${trust.custody})`}`,
         `  ${figures.written.blobs} blobs new (${amount(figures.written.bytes)}), ${figures.reused} were here${figures.healed > 0 ? `, ${figures.healed} had rotted and are whole again` : ''}`,
       );
@@ -84,6 +95,17 @@ export const admit: Implementation<z.infer<typeof admitInput>, Output> = {
     return lines.join('\n');
   },
 };
+
+/** `held` is true for a bundle that waits in quarantine already: approvers decide then, and nobody holds it again. */
+export async function admitBundle(input: AdmitInput, world: World, held: boolean): Promise<Output> {
+  const { files } = world;
+  const path = homePath(world, input.home === undefined ? {} : { home: input.home });
+  try {
+    return await admitTo(await openHome(files, path), input, world, held);
+  } catch (error) {
+    throw await asFault(error, files, homeAt(path));
+  }
+}
 
 interface Inside {
   readonly files: Files;
@@ -98,19 +120,29 @@ interface Inside {
   /** Milliseconds, read once for the whole decision. */
   readonly now: number;
   readonly world: World;
+  readonly policy: AdmissionPolicy;
+  /** `--hold`. */
+  readonly hold: boolean;
+  /** Whether it waits in quarantine already. */
+  readonly held: boolean;
 }
 
 interface Judged {
   readonly reading: BundleReading;
+  readonly freshness: Freshness | undefined;
+  /** Why it is held; empty: it is not. */
+  readonly holding: readonly Reason[];
+  readonly approval: ApprovalJudgement | undefined;
   readonly judgement: SealJudgement | undefined;
   readonly rows: readonly LockRow[];
   readonly reused: number;
   readonly rotten: ReadonlySet<Digest>;
 }
 
-async function admitTo(home: Home, input: z.infer<typeof admitInput>, world: World): Promise<Output> {
+async function admitTo(home: Home, input: AdmitInput, world: World, held: boolean): Promise<Output> {
   const { files, cwd, clock } = world;
   const started = performance.now();
+  const policy = await readAdmissionPolicy(files, home.path);
   const rootFile = input.root === undefined ? undefined : resolve(cwd, input.root);
   const effective = await effectiveRoot(files, home.path, rootFile);
   const site = (await readRoots(files, home.path)).at(-1)?.root.site ?? '';
@@ -123,7 +155,9 @@ async function admitTo(home: Home, input: z.infer<typeof admitInput>, world: Wor
       (await files.look(home.store)) === undefined ? undefined : openStore(files, home);
     database = await recoveredDatabase(files, home, ledger, storeIfThere);
     const store = await storeIfThere();
-    const side: Inside = { files, home, effective, site, ledger, database, store, path, now: clock.now(), world };
+    const now = clock.now();
+    const hold = input.hold === true;
+    const side = { files, home, effective, site, ledger, database, store, path, now, world, policy, hold, held };
     const { output, opened } = await admitInto(side);
     database = opened;
     return { ...output, figures: { ...output.figures, milliseconds: Math.round(performance.now() - started) } };
@@ -135,80 +169,130 @@ async function admitTo(home: Home, input: z.infer<typeof admitInput>, world: Wor
 
 async function admitInto(side: Inside): Promise<{ output: Output; opened: Database | undefined }> {
   const { files, home, world } = side;
-  const quarantine = await Quarantine.open(files, home.quarantine);
+  const copy = new Copying(files, home, await openMedium(files, side.path));
+  let quarantine: Quarantine | undefined;
   let left = false;
   try {
+    quarantine = await Quarantine.open(files, home.quarantine);
     world.report({ type: 'step', step: 'admit', title: 'Reading the bundle into quarantine' });
-    const judged = await readInto(side, quarantine);
+    const judged = await readInto(side, quarantine, copy);
     const { verdict, reasons, read } = judged.reading;
     world.report({ type: 'end', step: 'admit', title: `Read ${amount(read)}`, ok: verdict === 'whole' });
     if (verdict === 'refused') {
       // First of all no unjudged byte stays on this side.
       await quarantine.remove();
       left = true;
+      await copy.remove();
       return { output: await refuse(side, judged, reasons), opened: side.database };
     }
-    return await commit(side, judged, quarantine);
+    if (judged.holding.length > 0) return { output: await hold(side, judged, copy), opened: side.database };
+    const done = await commit(side, judged, quarantine);
+    if (judged.reading.head !== undefined) await removeHeld(files, home, judged.reading.head.seal.index);
+    return done;
   } finally {
-    if (!left) await quarantine.remove().catch(() => undefined);
+    await copy.medium.close();
+    await copy.remove().catch(() => undefined);
+    if (!left) await quarantine?.remove().catch(() => undefined);
   }
 }
 
 /** Reads the medium once, into quarantine, and judges all of it. Changes nothing else. */
-async function readInto(side: Inside, quarantine: Quarantine): Promise<Judged> {
-  const { files, effective, site, store, path, world } = side;
+async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Promise<Judged> {
+  const { effective, site, store, world, policy } = side;
   const inside = side.database ?? nothingInside;
   // A clock that was set back does not make an expired root fresh again.
   const now = Math.max(side.now, clockFloor(inside));
   let judgement: SealJudgement | undefined;
   let rows: readonly LockRow[] = [];
   let reused = 0;
+  let freshness: Freshness | undefined;
+  let holding: readonly Reason[] = [];
+  let approval: ApprovalJudgement | undefined;
   const rotten = new Set<Digest>();
-  const medium = await openMedium(files, path);
-  try {
-    const reading = await readBundle(
-      medium,
-      {
-        async head(head) {
-          judgement = judgeSeal(effective, head, now);
-          if (judgement.reasons.length > 0) return judgement.reasons;
-          const reasons = judgeArrival(head, inside, site, side.now);
-          if (reasons.length === 0) await askForSpace(side, head);
-          return reasons;
-        },
-        async lock(bytes, head) {
-          const read = rowsOf(bytes);
-          if ('code' in read) return [read];
-          rows = read;
-          const difference = lockDifference(head.index, rows);
-          if (difference !== undefined) return [difference];
-          const unknown = rows.find(({ row, ecosystem }) => row !== 'input' && ecosystemOf(ecosystem) === undefined);
-          if (unknown !== undefined) return [reason('admit.unknown-ecosystem', 'sallyport.lock', unknown.ecosystem)];
-          return judgePointers(head, rows, inside);
-        },
-        async begin(blob) {
-          const size = await store?.size(blob.digest);
-          if (store !== undefined && size !== undefined) {
-            // A name in the store is not evidence of what lies under it: disks rot.
-            if (size === blob.size && (await store.verify(blob.digest)) === 'whole') {
-              reused += 1;
-              return undefined;
-            }
-            rotten.add(blob.digest);
+  const reading = await readBundle(
+    copy.medium,
+    {
+      async head(head) {
+        judgement = judgeSeal(effective, head, now);
+        if (judgement.reasons.length > 0) return judgement.reasons;
+        const reasons = judgeArrival(head, inside, site, side.now, policy);
+        if (reasons.length > 0) return reasons;
+        freshness = freshnessOf(head.seal.sealed, now, policy.freshness);
+        // What is here already is not made worse by its age.
+        const here = hereAlready(arrivalOf(head, inside));
+        if (!here && worseThan(freshness.grade, policy.hold)) return [ageReason(freshness, head)];
+        if (!here && side.held) {
+          // It waits for people whatever the reason was, and whatever the rules say by now.
+          approval = await judgeHeld(side, head, judgement);
+          holding = approval.reasons;
+        } else if (!here) holding = holdingReasons(side, head, freshness);
+        await copy.decide(holding.length > 0 && !side.held);
+        await askForSpace(side, head);
+        return [];
+      },
+      async lock(bytes, head) {
+        const read = rowsOf(bytes);
+        if ('code' in read) return [read];
+        rows = read;
+        const difference = lockDifference(head.index, rows);
+        if (difference !== undefined) return [difference];
+        const unknown = rows.find(({ row, ecosystem }) => row !== 'input' && ecosystemOf(ecosystem) === undefined);
+        if (unknown !== undefined) return [reason('admit.unknown-ecosystem', 'sallyport.lock', unknown.ecosystem)];
+        if (arrivalOf(head, inside) === 'replayed') return [];
+        return judgeRows(head, rows, inside, store === undefined ? undefined : side.database?.catalog(store));
+      },
+      async begin(blob) {
+        // A bundle that is held is kept as it came; its contents are only checked.
+        if (holding.length > 0) return undefined;
+        const size = await store?.size(blob.digest);
+        if (store !== undefined && size !== undefined) {
+          // A name in the store is not evidence of what lies under it: disks rot.
+          if (size === blob.size && (await store.verify(blob.digest)) === 'whole') {
+            reused += 1;
+            return undefined;
           }
-          return quarantine.sink(blob);
-        },
+          rotten.add(blob.digest);
+        }
+        return quarantine.sink(blob);
       },
-      {
-        until: 'end',
-        signal: world.signal,
-        progress: (done) => world.report({ type: 'amount', step: 'admit', done, unit: 'bytes' }),
-      },
-    );
-    return { reading, judgement, rows, reused, rotten };
-  } finally {
-    await medium.close();
-  }
+    },
+    {
+      until: 'end',
+      signal: world.signal,
+      progress: (done) => world.report({ type: 'amount', step: 'admit', done, unit: 'bytes' }),
+    },
+  );
+  return { reading, judgement, rows, reused, rotten, freshness, holding, approval };
+}
+
+/** Nothing new comes of it. */
+function hereAlready(arrival: Arrival): boolean {
+  return arrival === 'head-again' || arrival === 'replayed';
+}
+
+function ageReason({ grade, days }: Freshness, { seal }: BundleHead): Reason {
+  const code = grade === 'expired' ? 'admit.expired' : grade === 'stale' ? 'admit.stale' : 'admit.aging';
+  return reason(code, 'seal.dsse.json', `It was sealed ${days} days ago, at ${seal.sealed}.`);
+}
+
+function holdingReasons({ hold, policy, world }: Inside, head: BundleHead, freshness: Freshness): Reason[] {
+  const reasons: Reason[] = [];
+  if (worseThan(freshness.grade, policy.accept)) reasons.push(ageReason(freshness, head));
+  if (policy.approval === 'always')
+    reasons.push(reason('admit.held', '', 'This side lets nothing in without approvers.'));
+  else if (hold) reasons.push(reason('admit.held', '', `It was asked for, at ${instantOf(world.clock.now())}.`));
+  return reasons;
+}
+
+/** What approvers agree to when they let a bundle in. */
+export function admission(site: string, { seal }: BundleHead): Approval {
+  const { index, channel, sequence } = seal;
+  return { decision: 'admit', index, channel, sequence, site, from: 0 };
+}
+
+async function judgeHeld(side: Inside, head: BundleHead, { holders }: SealJudgement): Promise<ApprovalJudgement> {
+  const envelopes = await approvalsOf(side.files, side.home, head.seal.index);
+  return judgeApprovals(side.effective, admission(side.site, head), envelopes, holders, side.now);
 }
 
 function rowsOf(lock: Uint8Array): readonly LockRow[] | Reason {
@@ -259,8 +343,8 @@ async function commit(
   if (head === undefined || lock === undefined || judgement === undefined) throw new Error('a whole bundle has a head');
   const { seal } = head;
   const inside = side.database ?? nothingInside;
-  const again = isHeadAgain(head, inside);
-  const newest = inside.highest(seal.channel);
+  const arrival = arrivalOf(head, inside);
+  const highest = inside.highest(seal.channel);
 
   const arrived = await quarantine.finished();
   const bytes = arrived.reduce((sum, { size }) => sum + size, 0);
@@ -284,10 +368,16 @@ async function commit(
     throw error;
   }
 
+  // Overtaken on the way by a bundle that brought all of it: the content is here, and nothing moves.
+  const here =
+    hereAlready(arrival) ||
+    (arrival === 'overtaken' && arrived.every(({ digest }) => digest === seal.lock) && allKnown(side, judged.rows));
   const output = (entry: number | undefined): Output => ({
-    verdict: again ? 'already-here' : 'admitted',
-    reasons: [],
+    verdict: here ? 'already-here' : 'admitted',
+    reasons: noticesOf(head, arrival, judged.freshness),
     ledger: { size: ledger.size, root: ledger.root, ...(entry === undefined ? {} : { index: entry }) },
+    ...(judged.freshness === undefined ? {} : { freshness: judged.freshness }),
+    ...(judged.approval === undefined ? {} : { approvers: [...judged.approval.holders] }),
     trust: {
       custody: judgement.custody,
       holders: [...judgement.holders],
@@ -306,10 +396,10 @@ async function commit(
       milliseconds: 0,
     },
   });
-  // The same content in a seal that is no newer: nothing is to be recorded, unless something had to be put right.
-  if (again && newest !== undefined && seal.sequence <= newest.sequence && arrived.length === 0) {
-    return { output: output(undefined), opened: side.database };
-  }
+  // What was admitted before, or the same content in a seal that is no newer: nothing is to be recorded, unless
+  // something had to be put right.
+  const known = arrival === 'replayed' || (arrival === 'head-again' && seal.sequence <= (highest?.sequence ?? 0));
+  if (known && arrived.length === 0) return { output: output(undefined), opened: side.database };
 
   const admission: Admission = {
     bundle: bundleKey(head, inside),
@@ -318,14 +408,14 @@ async function commit(
     channel: seal.channel,
     sealed: seal.sealed,
   };
-  const raises = newest === undefined || seal.sequence > newest.sequence;
   const { index } = await ledger.append({
     predicateType: ADMITTED_PREDICATE,
     subject: [{ name: 'index.jsonl', digest: { sha256: hexOf(seal.index) } }],
     predicate: {
       // Without a key nothing is published: the entry is about contents that were put right.
-      ...(raises ? { key: admission.bundle } : {}),
-      verdict: again ? 'already-here' : 'admitted',
+      ...(known ? {} : { key: admission.bundle }),
+      verdict: here ? 'already-here' : 'admitted',
+      arrival,
       lock: admission.lock,
       channel: admission.channel,
       sequence: admission.sequence,
@@ -336,6 +426,9 @@ async function commit(
       seal: digestOf(head.sealEnvelope),
       custody: judgement.custody,
       holders: [...judgement.holders],
+      approvers: [...(judged.approval?.holders ?? [])],
+      freshness: judged.freshness === undefined ? null : { ...judged.freshness },
+      policy: side.policy.digest ?? '',
       root: judgement.root.fingerprint,
       medium: mediumName(side.path),
       blobs: seal.blobs,
@@ -347,13 +440,81 @@ async function commit(
   let opened = side.database;
   try {
     opened ??= openDatabase(home.database);
-    if (raises) opened.publish({ ...admission, ledgerIndex: index, rows: judged.rows, lookupKey });
+    if (!known) opened.publish({ ...admission, ledgerIndex: index, rows: judged.rows, lookupKey });
     if (judgement.added.length > 0) await keepRoots(files, home.path, judgement.added);
   } catch (error) {
     if (side.database === undefined) opened?.close();
     throw error;
   }
   return { output: output(index), opened };
+}
+
+/** What is worth knowing although it is no reason against it. */
+function noticesOf(head: BundleHead, arrival: Arrival, freshness: Freshness | undefined): Reason[] {
+  const { channel, sequence } = head.seal;
+  if (arrival === 'replayed') {
+    return [reason('admit.replayed', 'seal.dsse.json', `Sequence ${sequence} of channel ${channel}.`)];
+  }
+  return arrival === 'head-again' || freshness === undefined || freshness.grade === 'fresh'
+    ? []
+    : [ageReason(freshness, head)];
+}
+
+function allKnown({ database, store }: Inside, rows: readonly LockRow[]): boolean {
+  if (database === undefined || store === undefined) return false;
+  const catalog = database.catalog(store);
+  return rows.every((row) => {
+    if (row.row === 'input') return true;
+    const key = lookupKey(row.ecosystem, row.name);
+    if (row.row === 'pointer') {
+      return catalog
+        .pointers(row.ecosystem, key)
+        .some((one) => identityKey(one) === identityKey(row) && one.pointer === row.pointer && one.value === row.value);
+    }
+    return catalog.byDigest(row.ecosystem, row.digest).some((one) => identityKey(one) === identityKey(row));
+  });
+}
+
+/** The whole bundle stays in quarantine, verified, and nothing of it is served. */
+async function hold(side: Inside, judged: Judged, copy: Copying): Promise<Output> {
+  const { home, ledger, effective } = side;
+  const { reading, judgement, holding } = judged;
+  const { head } = reading;
+  if (head === undefined || judgement === undefined) throw new Error('a whole bundle has a head');
+  if (!side.held) await copy.hold(head.seal.index);
+  const reasons = [...holding];
+  const { index } = await ledger.append({
+    predicateType: HELD_PREDICATE,
+    subject: [{ name: 'index.jsonl', digest: { sha256: hexOf(head.seal.index) } }],
+    predicate: {
+      channel: head.seal.channel,
+      sequence: head.seal.sequence,
+      seal: digestOf(head.sealEnvelope),
+      holders: [...judgement.holders],
+      approvers: [...(judged.approval?.holders ?? [])],
+      medium: mediumName(side.path),
+      reasons: reasons.map(({ code, where, detail }) => ({ code, where, detail })),
+    },
+  });
+  return {
+    verdict: 'held',
+    reasons,
+    ledger: { size: ledger.size, root: ledger.root, index },
+    bundle: summaryOf(head.seal),
+    ...(judged.freshness === undefined ? {} : { freshness: judged.freshness }),
+    ...(judged.approval === undefined ? {} : { approvers: [...judged.approval.holders] }),
+    trust: {
+      custody: judgement.custody,
+      holders: [...judgement.holders],
+      root: {
+        version: judgement.root.version,
+        fingerprint: judgement.root.fingerprint,
+        pinned: effective.pinned,
+      },
+    },
+    figures: { read: reading.read, written: { blobs: 0, bytes: 0 }, reused: 0, healed: 0, milliseconds: 0 },
+    held: `${home.quarantine}/held/${hexOf(head.seal.index)}`,
+  };
 }
 
 /**

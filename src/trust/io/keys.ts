@@ -168,6 +168,26 @@ export async function sealersOf(
   return [...signers.values()];
 }
 
+/** Signers in a role of the root that judges a side, from key files. Throws trust.key-unknown for a key without it. */
+export async function roleSigners(
+  files: Files,
+  root: Root,
+  role: Role,
+  keyFiles: readonly string[],
+  passphrases?: Passphrases,
+): Promise<readonly Signer[]> {
+  const signers = new Map<string, Signer>();
+  for (const path of keyFiles) {
+    const key = await readPrivateKey(files, path, passphrases);
+    const holder = holderOf(root, key.keyid, role);
+    if (holder === undefined) {
+      throw trustFault('trust.key-unknown', { where: path, detail: `Role ${role}, key ${key.keyid}.` });
+    }
+    signers.set(key.keyid, signerOf(key, holder));
+  }
+  return [...signers.values()];
+}
+
 function holderOf(root: Root, keyid: string, role: Role): string | undefined {
   return root.holders.find(({ require }) => require.get(role)?.includes(keyid) === true)?.name;
 }

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { temporaryFolder } from '#system/testing';
+import { type Ran, sallyport } from './sallyport.ts';
+
+// A site where two people have to agree before anything comes in, and where going back takes them too.
+
+interface Story {
+  readonly folder: string;
+  // oxlint-disable-next-line no-explicit-any
+  readonly run: (command: string, code?: number) => Promise<any>;
+  deliver(name: string, text: string): Promise<void>;
+}
+
+async function story(t: { after(fn: () => Promise<void>): void }): Promise<Story> {
+  const folder = await temporaryFolder(t);
+  await mkdir(join(folder, 'files'));
+  const target = '{ os: linux, arch: amd64, libc: { name: glibc, version: "2.36" } }';
+  await writeFile(
+    join(folder, 'sallyport.yaml'),
+    `sallyport: "1.0"\nname: approval\nchannel: main\ntargets:\n  linux-amd64: ${target}\ninputs:\n  - files: files\n`,
+  );
+  const run = async (command: string, code = 0): Promise<Ran['json']> => {
+    const ran = await sallyport(folder, [...command.split(' '), '--json']);
+    assert.equal(ran.code, code, `${command}: ${ran.out}${ran.err}`);
+    return ran.json;
+  };
+  const deliver = async (name: string, text: string): Promise<void> => {
+    await writeFile(join(folder, 'files', 'note.txt'), text);
+    await run('capture --home out');
+    await run(`seal -o ${name} --home out --key ada.key`);
+  };
+  await run('init --home out --site low');
+  await run('init --home in --site high');
+  for (const [name, holder] of [
+    ['ada', 'Ada'],
+    ['ben', 'Ben'],
+    ['cat', 'Cat'],
+    ['dan', 'Dan'],
+  ] as const) {
+    await run(`trust key new ${name}.key --holder ${holder}`);
+  }
+  const add = ['ada', 'ben', 'cat', 'dan'].map((name) => `--add ${name}.key.pub.json`).join(' ');
+  const roles = '--role Ada=sealer --role Ben=approver --role Cat=approver --role Dan=root --role low=ledger';
+  await run(`trust propose --home out -o two ${add} ${roles} --threshold approver=2 --custody shared`);
+  await run('trust sign two --key out/keys/sealer.key --key dan.key');
+  await run('trust accept two --home out');
+  const root = (await run('trust show --home out')).root;
+  await run(`trust pin ${root.path} --fingerprint ${root.fingerprint} --home in`);
+  return { folder, run, deliver };
+}
+
+const codes = (json: { reasons: { code: string }[] }): string[] => json.reasons.map(({ code }) => code);
+
+async function noteInside({ folder }: Story, text: string): Promise<boolean> {
+  for (const entry of await readdir(join(folder, 'in', 'store', 'sha256'), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    if ((await readFile(join(entry.parentPath, entry.name), 'utf8')) === text) return true;
+  }
+  return false;
+}
+
+test('a bundle is held until two approvers agree, who did not seal it; going back takes them too', async (t) => {
+  const at = await story(t);
+  const { folder, run, deliver } = at;
+  await deliver('one', 'first\n');
+  const held = await run('admit one --hold --home in', 1);
+  assert.deepEqual([held.verdict, codes(held)], ['held', ['admit.held']]);
+  assert.equal((await readdir(join(folder, 'in'))).includes('store'), false, 'nothing of it is served');
+  assert.equal((await run('ledger list --home in')).records.at(-1).type, 'sallyport/held/v1');
+  const index: string = held.bundle.index.slice('sha256:'.length);
+
+  // The medium is gone; what was verified waits here.
+  await writeFile(join(folder, 'one'), 'another');
+  const listed = await run('approve --home in');
+  assert.deepEqual(
+    listed.waiting.map((one: { index: string }) => one.index),
+    [held.bundle.index],
+  );
+  assert.equal((await run('approve 0000 --key ben.key --home in', 2)).fault.code, 'admit.not-held');
+  assert.equal((await run(`approve ${index} --key ada.key --home in`, 3)).fault.code, 'trust.key-unknown');
+  const first = await run(`approve ${index.slice(0, 8)} --key ben.key --home in`, 1);
+  assert.deepEqual([first.verdict, codes(first), first.approvers], ['held', ['admit.awaiting-approval'], ['Ben']]);
+  const twice = await run(`approve ${index.slice(0, 8)} --key ben.key --home in`, 1);
+  assert.deepEqual(twice.approvers, ['Ben'], 'one person twice is one person');
+  const second = await run(`approve ${index.slice(0, 8)} --key cat.key --home in`);
+  assert.deepEqual([second.verdict, second.approvers, second.waiting], ['admitted', ['Ben', 'Cat'], []]);
+  assert.equal(await noteInside(at, 'first\n'), true);
+  assert.equal((await readdir(join(folder, 'in'))).includes('quarantine'), false);
+
+  await deliver('two', 'second\n');
+  await writeFile(join(folder, 'in', 'admission.yaml'), 'sallyport-admission: "1.0"\napproval: always\n');
+  assert.equal((await run('admit two --home in', 1)).verdict, 'held');
+  const waiting = (await run('approve --home in')).waiting[0].index;
+  await run(`approve ${waiting} --key ben.key --key cat.key --home in`);
+  const alone = await run(`rollback ${index.slice(0, 8)} --key ben.key --home in`, 1);
+  assert.deepEqual([alone.verdict, codes(alone)], ['refused', ['admit.awaiting-approval']]);
+  const back = await run(`rollback ${index.slice(0, 8)} --key ben.key --key cat.key --home in`);
+  assert.deepEqual([back.verdict, back.from, back.to], ['rolled-back', 2, 1]);
+  assert.equal((await run(`rollback ${index.slice(0, 8)} --home in`)).verdict, 'already-here');
+  await run('ledger verify in/ledger --vkey in/trust/ledger.vkey');
+
+  // A damaged copy in quarantine never comes in, whoever agrees.
+  await deliver('three', 'third\n');
+  const third = await run('admit three --home in', 1);
+  await appendFile(join(third.held, 'bundle'), 'x');
+  const damaged = await run(`approve ${third.bundle.index} --key ben.key --key cat.key --home in`, 1);
+  assert.deepEqual([damaged.verdict, codes(damaged)], ['refused', ['bundle.trailing']]);
+});
+
+test('whoever sealed a bundle does not approve it, whatever the root allows', async (t) => {
+  const at = await story(t);
+  const { folder, run } = at;
+  await run('init --home solo --site solo');
+  // One person has every role: nothing keeps two duties apart but the rule of admission.
+  const { path, fingerprint } = (await run('trust show --home solo')).root;
+  await run('init --home other --site other');
+  await run(`trust pin ${path} --fingerprint ${fingerprint} --home other`);
+  await writeFile(join(folder, 'files', 'note.txt'), 'alone\n');
+  await run('capture --home solo');
+  await run('seal -o alone --home solo');
+  const { bundle } = await run('admit alone --hold --home other', 1);
+  const refused = await run(`approve ${bundle.index} --key solo/keys/sealer.key --home other`, 1);
+  assert.deepEqual([refused.verdict, codes(refused)], ['held', ['admit.approver-sealed', 'admit.awaiting-approval']]);
+});
