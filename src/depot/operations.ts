@@ -8,6 +8,7 @@ const serveInput = z.object({
   tlsCert: z.string().optional(),
   tlsKey: z.string().optional(),
   tokenFile: z.string().optional(),
+  journal: z.string().optional(),
 });
 export type ServeInput = z.infer<typeof serveInput>;
 
@@ -48,6 +49,11 @@ export const serveOperation = (recover: Recover): Operation<ServeInput, ServeOut
         key: 'insecureNoAuth',
         form: '--insecure-no-auth',
         help: 'listen beyond this machine without TLS and tokens, on a network that is trusted whole',
+      },
+      {
+        key: 'journal',
+        form: '--journal DIR',
+        help: 'where it writes what went out and what is missing (default: the home), for a second depot over one home',
       },
     ],
     input: serveInput,

@@ -13,6 +13,8 @@ import type { Tokens } from '../tokens.ts';
 export interface DepotSettings {
   readonly files: Files;
   readonly home: Home;
+  /** Folder of what went out and what is missing. */
+  readonly journal: string;
   readonly clock: Clock;
   readonly report: Report;
   readonly listen: Listen;
@@ -54,7 +56,7 @@ export async function openDepot(settings: DepotSettings): Promise<Depot> {
   const store = await openStore(files, home);
   const database = openDatabase(home.database);
   const warn = (text: string): void => report({ type: 'note', level: 'warn', text });
-  const journal = await openJournal(files, home.path, clock, (error) =>
+  const journal = await openJournal(files, settings.journal, clock, (error) =>
     warn(`What is served cannot be recorded: ${errorMessage(error)}`),
   );
   const handler = depotHandler({

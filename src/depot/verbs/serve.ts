@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Implementation, World } from '#kernel';
-import { homePath, openHome } from '#system';
+import { homePath, makeFolderDurably, openHome } from '#system';
 import { depotFault } from '../faults.ts';
 import { openDepot } from '../io/depot.ts';
 import { DEFAULT_LISTEN, parseListen } from '../listen.ts';
@@ -40,10 +40,14 @@ export const serveVerb = (recover: Recover): Verb => ({
         : { cert: await read(input.tlsCert), key: await read(input.tlsKey) };
     const tokens = input.tokenFile === undefined ? undefined : await readTokens(input.tokenFile, world, read);
 
+    const folder = input.journal === undefined ? home.path : resolve(world.cwd, input.journal);
+    await makeFolderDurably(world.files, folder, 0o700);
+
     await recover(world.files, home, world.clock);
     const depot = await openDepot({
       files: world.files,
       home,
+      journal: folder,
       clock: world.clock,
       report: world.report,
       listen,
@@ -54,8 +58,8 @@ export const serveVerb = (recover: Recover): Verb => ({
       listening: [...depot.addresses],
       pid: process.pid,
       home: home.path,
-      served: `${home.path}/served.jsonl`,
-      misses: `${home.path}/misses.jsonl`,
+      served: `${folder}/served.jsonl`,
+      misses: `${folder}/misses.jsonl`,
     });
     await aborted(world.signal);
     await depot.close();

@@ -135,6 +135,7 @@ export async function serveHome(
   const depot = await openDepot({
     files: nodeFiles,
     home: homeAt(path),
+    journal: path,
     clock: { now: () => Date.now() },
     report: (event) => void (event.type === 'note' && notes.push(event.text)),
     listen,

@@ -56,6 +56,15 @@ test('two depots over one home serve at once; a port in use is a fault', async (
   await two.stop();
 });
 
+test('a second depot keeps a journal of its own where it is told to', async () => {
+  const before = await readFile(join(home.path, 'served.jsonl'), 'utf8').catch(() => '');
+  const served = await serveProcess(home.path, '--journal', join(folder, 'elsewhere'));
+  assert.equal((await fetch(`${served.base}/files/data/a`)).status, 200);
+  await served.stop();
+  assert.match(await readFile(join(folder, 'elsewhere', 'served.jsonl'), 'utf8'), /"path":"\/files\/data\/a"/);
+  assert.equal(await readFile(join(home.path, 'served.jsonl'), 'utf8').catch(() => ''), before);
+});
+
 test('beyond this machine only with a certificate and tokens, unless told otherwise', async () => {
   const open = await run(COMMAND, 'serve', '--json', '--home', home.path, '--listen', '0.0.0.0:0');
   assert.deepEqual(
