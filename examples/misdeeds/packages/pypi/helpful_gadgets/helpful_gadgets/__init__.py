@@ -1,0 +1,1 @@
+"""Gadgets, and misdeeds."""
