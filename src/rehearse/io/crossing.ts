@@ -7,7 +7,7 @@ import { type Lock, parseLock, type Project, readProject } from '#project';
 import type { Refusal } from '../report.ts';
 import { StepFailure, type Story } from '../story.ts';
 import type { Place } from './place.ts';
-import { at, entryAt, mustRun, numberAt, runProduct, textAt } from './product.ts';
+import { at, entryAt, mustRun, numberAt, runProduct, type Said, textAt } from './product.ts';
 
 /** What has crossed, for the enclave and the report. */
 export interface Crossed {
@@ -99,7 +99,8 @@ export async function cross(world: World, place: Place, story: Story): Promise<C
       bytes: bundle.size,
       digest: bundle.index,
       command: said.command,
-      ...entryAt(said.output),
+      // What is here already may be left without an entry of this run.
+      ...(at(said.output, 'ledger', 'index') === undefined ? {} : entryAt(said.output)),
     };
   });
   if (admitted === undefined) return undefined;
@@ -127,30 +128,43 @@ async function sealed(
     const said = await runProduct(world, ['inspect', bundle], place.folder);
     return said.code === 0 ? said : undefined;
   };
+  const overtaken = overtakenBundle(place);
   const before = await look(earlier);
+  const between = await look(overtaken);
   const here = await look(path);
+  const number = (one: { output: Said['output'] }): number => numberAt(one.output, 'bundle', 'sequence');
+  const ofChannel = (one: { output: Said['output'] }): boolean =>
+    textAt(one.output, 'bundle', 'channel') === project.channel;
+  const earlierUsable =
+    before !== undefined &&
+    between !== undefined &&
+    ofChannel(before) &&
+    ofChannel(between) &&
+    number(before) < number(between);
   const usable =
     here !== undefined &&
-    before !== undefined &&
+    earlierUsable &&
     textAt(here.output, 'bundle', 'lock') === lockDigest &&
-    textAt(before.output, 'bundle', 'channel') === project.channel &&
-    numberAt(before.output, 'bundle', 'sequence') < numberAt(here.output, 'bundle', 'sequence');
+    number(between) < number(here);
   if (!usable) {
     const made = await story.step(
       'earlier',
-      'An earlier delivery of the same channel, to be refused later',
+      'Two earlier deliveries of the same channel: one to be overtaken, one to be refused later',
       'outside',
       async () => {
-        if (before !== undefined && textAt(before.output, 'bundle', 'channel') === project.channel) {
-          return { value: true, detail: 'was here', command: before.command };
-        }
-        await writeEarlier(place, project);
+        if (earlierUsable) return { value: true, detail: 'were here', command: before.command };
         const yaml = join(place.earlier, 'sallyport.yaml');
-        await mustRun(world, ['capture', '-f', yaml, '--home', place.outside], place.earlier);
-        const said = await mustRun(world, ['seal', '-o', earlier, '-f', yaml, '--home', place.outside], place.earlier);
+        const deliver = async (text: string, bundle: string) => {
+          await writeEarlier(place, project, text);
+          await rm(bundle, { force: true });
+          await mustRun(world, ['capture', '-f', yaml, '--home', place.outside], place.earlier);
+          return mustRun(world, ['seal', '-o', bundle, '-f', yaml, '--home', place.outside], place.earlier);
+        };
+        const first = await deliver('An earlier delivery', earlier);
+        const said = await deliver('A later delivery', overtaken);
         return {
           value: true,
-          detail: `sequence ${numberAt(said.output, 'bundle', 'sequence')}`,
+          detail: `sequences ${number(first)} and ${number(said)}`,
           bytes: numberAt(said.output, 'size'),
           digest: textAt(said.output, 'bundle', 'index'),
           command: said.command,
@@ -187,11 +201,16 @@ function earlierBundle(place: Place): string {
   return join(place.media, 'earlier.sallyport');
 }
 
+/** Sealed after the earlier one and before the bundle of the project. */
+function overtakenBundle(place: Place): string {
+  return join(place.media, 'overtaken.sallyport');
+}
+
 /** A project of one line of text: what matters is its channel and that it is older. */
-async function writeEarlier(place: Place, project: Project): Promise<void> {
+async function writeEarlier(place: Place, project: Project, text: string): Promise<void> {
   await rm(place.earlier, { recursive: true, force: true });
   await mkdir(place.earlier, { mode: 0o700 });
-  await writeFile(join(place.earlier, 'note.txt'), `An earlier delivery of ${project.name}.\n`);
+  await writeFile(join(place.earlier, 'note.txt'), `${text} of ${project.name}.\n`);
   // JSON is YAML too, and no name in it needs thought about quoting.
   const document = {
     sallyport: '1.0',
@@ -267,7 +286,7 @@ export async function refuse(world: World, place: Place, story: Story, crossed: 
     const args = ['init', place.folder, '--home', place.stranger, '--site', 'stranger', '--purpose', 'rehearsal'];
     await mustRun(world, args, place.folder);
     const yaml = join(place.earlier, 'sallyport.yaml');
-    if ((await world.files.look(yaml)) === undefined) await writeEarlier(place, crossed.project);
+    if ((await world.files.look(yaml)) === undefined) await writeEarlier(place, crossed.project, 'An earlier delivery');
     await mustRun(world, ['capture', '-f', yaml, '--home', place.stranger], place.earlier);
     const temporary = `${path}.new`;
     await rm(temporary, { force: true });
@@ -275,7 +294,11 @@ export async function refuse(world: World, place: Place, story: Story, crossed: 
     await rename(temporary, path);
     return path;
   });
-  await attempt('an older bundle, after a newer one', 'refuse-older', /^admit\.older$/, async () => earlier);
+  await attempt('an older bundle, after a newer one', 'refuse-older', /^admit\.older$/, async () => {
+    // Couriers overtake each other: the delivery in between comes in late and moves nothing. The one before it would.
+    await mustRun(world, ['admit', overtakenBundle(place), '--home', place.inside], place.folder);
+    return earlier;
+  });
   return refusals;
 }
 
