@@ -38,6 +38,8 @@ export interface StartRequest {
   readonly timeout: number;
   /** File for its output, below a writable folder. Processes may follow one another with the same file. */
   readonly log?: string;
+  /** Standard input comes by `input`, and all output is passed on, not only the first of it. */
+  readonly interactive: boolean;
 }
 
 /** What a log file has seen. */
@@ -58,6 +60,18 @@ export type Request =
   | OpenRequest
   | StartRequest
   | { readonly do: 'stop'; readonly process: number }
+  /** Base64; null ends it. */
+  | { readonly do: 'input'; readonly process: number; readonly data: string | null }
+  /** Writes the packets of a machine's link, or of all of them, into a file below a writable folder until it is stopped. */
+  | {
+      readonly do: 'capture';
+      readonly process: number;
+      readonly machine?: string;
+      readonly tcpdump: string;
+      readonly file: string;
+      /** Bytes after which it ends by itself. */
+      readonly limit: number;
+    }
   | {
       readonly do: 'ready';
       readonly call: number;

@@ -18,6 +18,7 @@ const PACKAGES = {
   openssl: 'openssl',
   zstd: 'zstd',
   pip3: 'python3-pip',
+  tcpdump: 'tcpdump',
 } as const;
 export type ToolName = keyof typeof PACKAGES;
 

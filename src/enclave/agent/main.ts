@@ -5,6 +5,7 @@
  */
 import { createInterface } from 'node:readline';
 import type { Event, Request } from '../protocol.ts';
+import { Captures } from './capture.ts';
 import { watchCrowds } from './crowd.ts';
 import { openNetwork, type Network } from './network.ts';
 import { Processes } from './processes.ts';
@@ -14,6 +15,7 @@ const send = (event: Event): void => void process.stdout.write(`${JSON.stringify
 
 let network: Network | undefined;
 const processes = new Processes(send);
+const captures = new Captures(send);
 
 async function perform(request: Request): Promise<void> {
   switch (request.do) {
@@ -30,6 +32,13 @@ async function perform(request: Request): Promise<void> {
       return;
     case 'stop':
       processes.stop(request.process);
+      captures.stop(request.process);
+      return;
+    case 'capture':
+      captures.start(request, network?.machines ?? []);
+      return;
+    case 'input':
+      processes.input(request.process, request.data);
       return;
     case 'ready': {
       const machine = network?.machines.find(({ name }) => name === request.machine);
@@ -46,9 +55,19 @@ async function perform(request: Request): Promise<void> {
   }
 }
 
+/** Whoever waits for its end learns why there was no beginning. */
+function neverRan(number: number, error: unknown): void {
+  const data = Buffer.from(`${error instanceof Error ? error.message : String(error)}\n`).toString('base64');
+  send({ event: 'output', process: number, from: 'stderr', data });
+  const ended = { code: 127, signal: null, timedOut: false, crowded: false, milliseconds: 0 };
+  send({ event: 'ended', process: number, ...ended });
+}
+
 createInterface({ input: process.stdin, crlfDelay: Infinity })
   .on('line', (line) => {
-    perform(JSON.parse(line) as Request).catch((error: unknown) => {
+    const request = JSON.parse(line) as Request;
+    perform(request).catch((error: unknown) => {
+      if (request.do === 'start' || request.do === 'capture') return neverRan(request.process, error);
       send({ event: 'failed', detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     });
   })

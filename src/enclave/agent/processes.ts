@@ -44,8 +44,12 @@ export class Processes {
       cwd: request.cwd,
       env: request.env,
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [request.interactive ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
+    const { stdout, stderr } = child;
+    if (stdout === null || stderr === null) throw new Error('a process without output');
+    // A program that closes its input early is its own decision.
+    child.stdin?.on('error', () => undefined);
     const running = { child, machine: request.machine, crowded: false };
     this.#running.set(request.process, running);
     let timedOut = false;
@@ -60,9 +64,9 @@ export class Processes {
           }, request.timeout);
     for (const from of ['stdout', 'stderr'] as const) {
       let passed = 0;
-      child[from].on('data', (piece: Buffer) => {
+      ({ stdout, stderr })[from].on('data', (piece: Buffer) => {
         log?.write(piece);
-        const part = piece.subarray(0, Math.max(0, OUTPUT_LIMIT - passed));
+        const part = request.interactive ? piece : piece.subarray(0, Math.max(0, OUTPUT_LIMIT - passed));
         passed += piece.length;
         if (part.length > 0) {
           this.#send({ event: 'output', process: request.process, from, data: part.toString('base64') });
@@ -100,6 +104,12 @@ export class Processes {
     setTimeout(() => {
       if (this.#running.has(number)) signalGroup(pid, 'SIGKILL');
     }, GRACE);
+  }
+
+  input(number: number, data: string | null): void {
+    const stdin = this.#running.get(number)?.child.stdin;
+    if (data === null) stdin?.end();
+    else stdin?.write(Buffer.from(data, 'base64'));
   }
 
   /** Ends at once everything in a machine that makes processes without end. */

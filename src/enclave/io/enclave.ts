@@ -50,6 +50,9 @@ export interface InsideOptions {
   readonly hide?: readonly string[];
   /** An unpacked image in place of the host's file system. */
   readonly root?: Root;
+  /** Standard input is the caller's (`write`), and all of its output comes to onOutput. Default: no input. */
+  readonly interactive?: boolean;
+  readonly onOutput?: (piece: Buffer, from: 'stdout' | 'stderr') => void;
   /** Whole lines of its output, as they come. */
   readonly onLine?: (line: string, from: 'stdout' | 'stderr') => void;
   /** File for all of its output, bounded, below a writable folder; processes that follow one another may share it. */
@@ -68,6 +71,8 @@ export interface InsideProcess {
   ready(check: ReadyCheck, timeout: number): Promise<{ readonly ok: boolean; readonly detail: string }>;
   /** True once the port accepts. */
   listening(port: number, timeout: number): Promise<boolean>;
+  /** For one that is interactive; undefined ends its input. */
+  write(data: Uint8Array | undefined): void;
   /** SIGTERM, after two seconds SIGKILL to everything that it started. */
   stop(): Promise<InsideEnded>;
 }
@@ -77,6 +82,11 @@ export interface Enclave {
   run(machine: string, command: string, args: readonly string[], options: InsideOptions): Promise<InsideEnded>;
   /** Everything that was attempted until now, in order. */
   attempts(): Promise<readonly Attempt[]>;
+  /**
+   * Writes packets into a new pcap file below a writable folder, until it is stopped or `limit` bytes are written: of one
+   * machine's link, or of all links where `machine` is undefined. `tcpdump` is the program's absolute path.
+   */
+  capture(machine: string | undefined, tcpdump: string, file: string, limit: number): InsideProcess;
   /** What went into log files until now. */
   logs(): Promise<readonly Logged[]>;
   /** Mounts of the host that could not be made read-only. */
@@ -228,12 +238,17 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       unshare,
     });
     const { writableMounts, ipv6, authority } = await opened.promise;
-    const start: Enclave['start'] = async (machine, command, args, inside) => {
+    const available = (machine: string): void => {
       options.signal.throwIfAborted();
       if (gone || closing) throw enclaveFault('enclave.failed', { where: machine, detail: lastWords.join('\n') });
-      const number = ++counter;
-      const temporary = join(options.writable[0] ?? '/tmp', `home-${randomBytes(6).toString('hex')}`);
-      await mkdir(temporary, { mode: 0o700 });
+    };
+    /** The process of this number, as the caller sees it: what it says, and its end. */
+    const follow = (
+      number: number,
+      machine: string,
+      inside: Pick<InsideOptions, 'keep' | 'onLine' | 'onOutput'>,
+      clear: () => Promise<void>,
+    ): InsideProcess => {
       const keep = inside.keep ?? 256 * 1024;
       const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
       const sizes = { stdout: 0, stderr: 0 };
@@ -247,6 +262,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       };
       processes.set(number, {
         output(from, data) {
+          inside.onOutput?.(data, from);
           const room = Math.max(0, keep - sizes[from]);
           kept[from].push(data.subarray(0, room));
           sizes[from] += data.length;
@@ -268,7 +284,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         },
       });
       const ended = settled.promise.then(async (result) => {
-        await rm(temporary, { recursive: true, force: true });
+        await clear();
         return result;
       });
       const one: InsideProcess = {
@@ -281,6 +297,10 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         async listening(port, timeout) {
           return (await one.ready({ kind: 'tcp', port }, timeout)).ok;
         },
+        write(data) {
+          const text = data === undefined ? null : Buffer.from(data).toString('base64');
+          send({ do: 'input', process: number, data: text });
+        },
         async stop() {
           send({ do: 'stop', process: number });
           return ended;
@@ -288,6 +308,14 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       };
       live.push(one);
       if (!order.has(machine)) order.set(machine, order.size);
+      return one;
+    };
+    const start: Enclave['start'] = async (machine, command, args, inside) => {
+      available(machine);
+      const number = ++counter;
+      const temporary = join(options.writable[0] ?? '/tmp', `home-${randomBytes(6).toString('hex')}`);
+      await mkdir(temporary, { mode: 0o700 });
+      const one = follow(number, machine, inside, () => rm(temporary, { recursive: true, force: true }));
       send({
         do: 'start',
         process: number,
@@ -303,6 +331,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         ...(inside.root === undefined ? {} : { root: inside.root }),
         timeout: inside.timeout ?? 0,
         ...(inside.log === undefined ? {} : { log: inside.log }),
+        interactive: inside.interactive ?? false,
       });
       return one;
     };
@@ -316,6 +345,15 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         const ended = await one.ended;
         options.signal.throwIfAborted();
         return ended;
+      },
+      capture(machine, tcpdump, file, limit) {
+        const where = machine ?? '';
+        available(where);
+        const number = ++counter;
+        const one = follow(number, where, {}, () => Promise.resolve());
+        const link = machine === undefined ? {} : { machine };
+        send({ do: 'capture', process: number, ...link, tcpdump, file, limit });
+        return one;
       },
       async attempts() {
         await ask((call) => ({ do: 'flush', call }));
