@@ -12,7 +12,8 @@ function answer(profile: Profile, name: string, args: readonly number[]): string
       rule.names.includes(name) &&
       (rule.args ?? []).every(({ index, value, valueTwo, op }) => {
         const given = BigInt(args[index] ?? 0);
-        return op === 'SCMP_CMP_EQ' ? given === BigInt(value) : (given & BigInt(value)) === BigInt(valueTwo ?? 0);
+        if (op === 'SCMP_CMP_MASKED_EQ') return (given & BigInt(value)) === BigInt(valueTwo ?? 0);
+        return (given === BigInt(value)) === (op === 'SCMP_CMP_EQ');
       }),
   );
   assert.ok(new Set(hits.map(({ action }) => action)).size <= 1, `${name}(${args.join()}) has two answers`);
@@ -106,15 +107,27 @@ test('every number but the forbidden ones meets exactly one condition', () => {
   );
 });
 
-test('a listener is asked about the calls it names and about closed sockets', () => {
-  const listener = { path: '/run/x.sock', metadata: '7', calls: ['connect'], sockets: true };
+test('a listener is told of connections, of datagrams, of closed sockets and, where it wants, of writes', () => {
+  const listener = { path: '/run/x.sock', metadata: '7', writes: true };
   const asked = seccompProfile('arm64', listener);
   assert.deepEqual(asked.architectures, ['SCMP_ARCH_AARCH64']);
   assert.deepEqual([asked.listenerPath, asked.listenerMetadata], ['/run/x.sock', '7']);
-  assert.equal(answer(asked, 'connect', []), 'SCMP_ACT_NOTIFY');
-  assert.equal(answer(asked, 'socket', [40, 1, 0]), 'SCMP_ACT_NOTIFY');
-  assert.equal(answer(asked, 'socket', [2, 3, 1]), 'SCMP_ACT_NOTIFY');
+  const told: readonly [string, readonly number[]][] = [
+    ['connect', []],
+    ['sendto', [3, 1, 1, 0, 0x7fff0000]],
+    ['socket', [40, 1, 0]],
+    ['socket', [2, 3, 1]],
+    ['socket', [16, 3, 12]],
+    ['openat', [0, 0, 0x241]],
+    ['openat', [0, 0, 0x2]],
+    ['mkdir', []],
+  ];
+  for (const [name, args] of told) assert.equal(answer(asked, name, args), 'SCMP_ACT_NOTIFY', name);
+  assert.equal(answer(asked, 'sendto', [3, 1, 1, 0, 0]), 'SCMP_ACT_ALLOW');
+  assert.equal(answer(asked, 'openat', [0, 0, 0x80000]), 'SCMP_ACT_ALLOW');
   assert.equal(answer(asked, 'socket', [2, 1, 6]), 'SCMP_ACT_ALLOW');
   assert.equal(answer(asked, 'mount', []), 'errno 1');
+  const quiet = seccompProfile('x64', { ...listener, writes: false });
+  assert.equal(answer(quiet, 'openat', [0, 0, 0x241]), 'SCMP_ACT_ALLOW');
   assert.equal(profile.listenerPath, undefined);
 });

@@ -30,7 +30,7 @@ interface Argument {
   readonly index: number;
   readonly value: number;
   readonly valueTwo?: number;
-  readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_MASKED_EQ';
+  readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_NE' | 'SCMP_CMP_MASKED_EQ';
 }
 
 interface Rule {
@@ -49,16 +49,17 @@ export interface SeccompProfile {
   readonly syscalls: readonly Rule[];
 }
 
-/** Who is asked about calls instead of the filter (seccomp_unotify(2)). */
+/**
+ * Who is told of calls before they are carried out (seccomp_unotify(2)): `connect`, datagrams that name an address, and
+ * sockets of kinds that are closed, which are asked about instead of being refused at once.
+ */
 export interface SeccompListener {
   /** Unix socket on which the runtime passes the listening descriptor, with the state of the container. */
   readonly path: string;
   /** Passed on as it is: which program this is. */
   readonly metadata: string;
-  /** Calls that are allowed otherwise and are asked about, whatever their arguments: `connect`, `sendto`, … */
-  readonly calls: readonly string[];
-  /** Ask about sockets of the families and protocols that are closed, instead of refusing them at once. */
-  readonly sockets: boolean;
+  /** Also of files that are opened for writing, and of folders that are made. */
+  readonly writes: boolean;
 }
 
 const EPERM = 1;
@@ -112,6 +113,9 @@ export const CLOSED: readonly string[] = (
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (sched.h). */
 const NEW_NAMESPACES = 0x7e020000;
 
+const O_WRONLY = 1;
+const O_RDWR = 2;
+
 const AF = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
 /** One beyond the largest family that Linux knows (AF_MCTP, 45), with room for what comes. */
 const FAMILIES = 64;
@@ -133,28 +137,21 @@ const TIOCLINUX = 0x541c;
 /** personality(2) that asks, or sets what there is already (PER_LINUX). */
 const PERSONALITIES = [0, 0xffffffff];
 
-/** The profile for this processor; `listener` where somebody wants to be asked. */
+/** The profile for this processor; `listener` where somebody wants to be told. */
 export function seccompProfile(architecture: 'x64' | 'arm64', listener?: SeccompListener): SeccompProfile {
-  const asked = new Set(listener?.calls);
+  const told = listener === undefined ? [] : toldRules(listener.writes);
+  const special = new Set(told.flatMap(({ names }) => names));
   const plain = [FILES, MEMORY, PROCESSES, COMMUNICATION].flatMap((names) => names.split(' '));
   const rules: Rule[] = [
-    { names: plain.filter((name) => !asked.has(name)), action: 'SCMP_ACT_ALLOW' },
+    { names: plain.filter((name) => !special.has(name)), action: 'SCMP_ACT_ALLOW' },
     { names: CLOSED, action: 'SCMP_ACT_ERRNO', errnoRet: EPERM },
     { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
-    {
-      names: ['clone'],
-      action: 'SCMP_ACT_ALLOW',
-      args: [{ index: 0, value: NEW_NAMESPACES, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }],
-    },
-    ...socketRules(listener?.sockets === true),
-    ...otherThan(1, 32, [TIOCSTI, TIOCLINUX]).map((args): Rule => {
-      return { names: ['ioctl'], action: 'SCMP_ACT_ALLOW', args: [args] };
-    }),
-    ...PERSONALITIES.map((value): Rule => {
-      return { names: ['personality'], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value, op: 'SCMP_CMP_EQ' }] };
-    }),
+    allow(['clone'], { index: 0, value: NEW_NAMESPACES, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }),
+    ...socketRules(listener !== undefined),
+    ...otherThan(1, 32, [TIOCSTI, TIOCLINUX]).map((one) => allow(['ioctl'], one)),
+    ...PERSONALITIES.map((value) => allow(['personality'], equal(0, value))),
+    ...told,
   ];
-  if (asked.size > 0) rules.push({ names: [...asked], action: 'SCMP_ACT_NOTIFY' });
   return {
     defaultAction: 'SCMP_ACT_ERRNO',
     defaultErrnoRet: ENOSYS,
@@ -164,15 +161,45 @@ export function seccompProfile(architecture: 'x64' | 'arm64', listener?: Seccomp
   };
 }
 
-function socketRules(ask: boolean): Rule[] {
-  const family = (value: number): Argument => ({ index: 0, value, op: 'SCMP_CMP_EQ' });
-  const allow = (names: readonly string[], ...args: readonly Argument[]): Rule => {
-    return { names, action: 'SCMP_ACT_ALLOW', args };
+/** Of each call that is told only for some arguments, the others are allowed: two rules for one call never overlap. */
+function toldRules(writes: boolean): Rule[] {
+  const tell = (names: readonly string[], ...args: readonly Argument[]): Rule => {
+    return { names, action: 'SCMP_ACT_NOTIFY', ...(args.length === 0 ? {} : { args }) };
   };
+  const opening = (name: string, index: number): Rule[] =>
+    [0, 1, 2, 3].map((mode) =>
+      (mode === O_WRONLY || mode === O_RDWR ? tell : allow)([name], {
+        index,
+        value: 3,
+        valueTwo: mode,
+        op: 'SCMP_CMP_MASKED_EQ',
+      }),
+    );
+  return [
+    tell(['connect', 'sendmsg', 'sendmmsg']),
+    // On a connected socket there is no address.
+    tell(['sendto'], { index: 4, value: 0, op: 'SCMP_CMP_NE' }),
+    allow(['sendto'], equal(4, 0)),
+    ...(writes
+      ? [tell(['creat', 'mkdir', 'mkdirat', 'truncate']), ...opening('open', 1), ...opening('openat', 2)]
+      : []),
+  ];
+}
+
+function equal(index: number, value: number): Argument {
+  return { index, value, op: 'SCMP_CMP_EQ' };
+}
+
+function allow(names: readonly string[], ...args: readonly Argument[]): Rule {
+  return { names, action: 'SCMP_ACT_ALLOW', args };
+}
+
+function socketRules(ask: boolean): Rule[] {
+  const family = (value: number): Argument => equal(0, value);
   const rules: Rule[] = [
     allow(['socket', 'socketpair'], family(AF.unix)),
     // NETLINK_ROUTE is protocol 0.
-    allow(['socket'], family(AF.netlink), { index: 2, value: 0, op: 'SCMP_CMP_EQ' }),
+    allow(['socket'], family(AF.netlink), equal(2, 0)),
   ];
   for (const internet of [AF.inet, AF.inet6]) {
     for (const { type, protocols } of SOCKETS) {
@@ -182,7 +209,7 @@ function socketRules(ask: boolean): Rule[] {
             ['socket'],
             family(internet),
             { index: 1, value: SOCKET_TYPE, valueTwo: type, op: 'SCMP_CMP_MASKED_EQ' },
-            { index: 2, value: protocol, op: 'SCMP_CMP_EQ' },
+            equal(2, protocol),
           ),
         );
       }
@@ -204,13 +231,13 @@ function socketRules(ask: boolean): Rule[] {
         refuse([
           family(internet),
           { index: 1, value: SOCKET_TYPE, valueTwo: type, op: 'SCMP_CMP_MASKED_EQ' },
-          { index: 2, value: protocol, op: 'SCMP_CMP_EQ' },
+          equal(2, protocol),
         ]);
       }
     }
   }
   for (let protocol = 1; protocol < NETLINKS; protocol++) {
-    refuse([family(AF.netlink), { index: 2, value: protocol, op: 'SCMP_CMP_EQ' }]);
+    refuse([family(AF.netlink), equal(2, protocol)]);
   }
   return rules;
 }
