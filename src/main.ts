@@ -65,6 +65,24 @@ process.exitCode = await runCommandLine(
         process.stderr.write('\n');
       }
     },
+    person: {
+      get columns() {
+        return process.stdout.columns;
+      },
+      get rows() {
+        return process.stdout.rows;
+      },
+      kind: process.env['TERM'] ?? 'dumb',
+      write: (data) => void process.stdout.write(data),
+      take(heard) {
+        process.stdin.setRawMode(true);
+        process.stdin.on('data', heard).resume();
+        return () => {
+          process.stdin.off('data', heard).pause();
+          process.stdin.setRawMode(false);
+        };
+      },
+    },
     keepBugReport(text) {
       const place = join(mkdtempSync(join(tmpdir(), 'sallyport-bug-')), 'report.txt');
       writeFileSync(place, text, { mode: 0o600 });

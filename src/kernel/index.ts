@@ -16,7 +16,15 @@ export { compareIdentity, describeIdentity, type Identity, identityKey } from '.
 export { type Clock, type Instant, instantOf, isInstant } from './instant.ts';
 export { isObject, type Json, type JsonObject } from './json.ts';
 export { type Appended, type Happening, type LedgerAppender } from './ledger.ts';
-export { type Implementation, type Operation, operation, type Parameter, type Style, type World } from './operation.ts';
+export {
+  type Implementation,
+  type Operation,
+  operation,
+  type Parameter,
+  type PersonsTerminal,
+  type Style,
+  type World,
+} from './operation.ts';
 export { compareUtf8 } from './order.ts';
 export { type Progress, type Report } from './progress.ts';
 export {

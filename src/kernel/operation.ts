@@ -16,9 +16,21 @@ export interface World {
   readonly ask: ((question: string) => Promise<string>) | undefined;
   /** The same, for what must not be seen: nothing of the answer is shown. */
   readonly askSecret?: ((question: string) => Promise<string>) | undefined;
+  /** The terminal itself, for what a person does in a program that runs elsewhere; undefined where nobody is there. */
+  readonly terminal?: PersonsTerminal | undefined;
   /** How to start the product again as another process: command and leading arguments. */
   readonly self: readonly string[];
   readonly version: string;
+}
+
+export interface PersonsTerminal {
+  readonly columns: number;
+  readonly rows: number;
+  /** As TERM has it. */
+  readonly kind: string;
+  write(data: Uint8Array): void;
+  /** Every key goes to `heard` as it is, also Ctrl-C, until the function that comes back is called. */
+  take(heard: (data: Uint8Array) => void): () => void;
 }
 
 /** One flag or argument of an operation on the command line, beside its key in the input. */

@@ -10,6 +10,7 @@ export {
   isAlive,
   lastWords,
   type ProcessOptions,
+  processStart,
   type Running,
   runProcess,
   runtimeEnvironment,

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { errorCode } from '#kernel';
 import { systemFault } from './faults.ts';
 
@@ -204,6 +205,15 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   } catch (error) {
     if (errorCode(error) !== 'ESRCH' && errorCode(error) !== 'EPERM') throw error;
   }
+}
+
+/**
+ * When a process started, in the kernel's ticks (proc_pid_stat(5), field 22); '' where there is none. With the number it
+ * names one process: a number alone may belong to another by now.
+ */
+export async function processStart(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
 /** Whether a process of this PID namespace is there, whoever's it is. */

@@ -1,7 +1,7 @@
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, type Files } from '#kernel';
-import { makeFolderDurably, writeDurably } from '#system';
+import { makeFolderDurably, processStart, writeDurably } from '#system';
 import { rehearseFault } from '../faults.ts';
 
 /** Where a rehearsal keeps things: all below `DIR/.sallyport`, which git does not see. */
@@ -21,6 +21,10 @@ export interface Place {
   /** Everything of one run; removed when it ends, and when the next begins. */
   readonly work: string;
   readonly report: string;
+  /** What services wrote in the last run. */
+  readonly logs: string;
+  /** Records and sockets of enclaves that are kept. */
+  readonly enclaves: string;
 }
 
 export function placeOf(folder: string): Place {
@@ -35,6 +39,8 @@ export function placeOf(folder: string): Place {
     earlier: join(base, 'earlier'),
     work: join(base, 'work'),
     report: join(base, 'report.json'),
+    logs: join(base, 'logs'),
+    enclaves: join(base, 'enclaves'),
   };
 }
 
@@ -51,29 +57,24 @@ export async function openPlace(files: Files, place: Place): Promise<() => Promi
   for (;;) {
     try {
       const file = await open(lock, 'wx', 0o600);
-      await file.write(`${process.pid} ${await startOf(process.pid)}\n`);
+      await file.write(`${process.pid} ${await processStart(process.pid)}\n`);
       await file.close();
       break;
     } catch (error) {
       if (errorCode(error) !== 'EEXIST') throw error;
       const [pid = '', start = ''] = (await readFile(lock, 'utf8').catch(() => '')).trim().split(' ');
       // A number alone may belong to another process by now; the moment of its start does not.
-      if (/^\d+$/.test(pid) && (await startOf(Number(pid))) === start) {
+      if (/^\d+$/.test(pid) && (await processStart(Number(pid))) === start) {
         throw rehearseFault('rehearse.running', { where: place.base, detail: `Its process is ${pid}.` });
       }
       await rm(lock, { force: true });
     }
   }
-  await rm(place.work, { recursive: true, force: true });
-  for (const folder of [place.media, place.earlier, place.work]) await makeFolderDurably(files, folder, 0o700);
+  for (const folder of [place.work, place.logs]) await rm(folder, { recursive: true, force: true });
+  for (const folder of [place.media, place.earlier, place.work, place.logs])
+    await makeFolderDurably(files, folder, 0o700);
   return async () => {
     await rm(place.work, { recursive: true, force: true });
     await rm(lock, { force: true });
   };
-}
-
-/** When a process started, in the kernel's ticks (proc_pid_stat(5), field 22); '' where there is none. */
-async function startOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }

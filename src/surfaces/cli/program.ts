@@ -1,5 +1,14 @@
 import { Command, CommanderError, Option } from 'commander';
-import { errorCode, errorMessage, Fault, isFault, isObject, printable, type World } from '#kernel';
+import {
+  errorCode,
+  errorMessage,
+  Fault,
+  isFault,
+  isObject,
+  type PersonsTerminal,
+  printable,
+  type World,
+} from '#kernel';
 import { type AnyOperation, operationsFault } from '#operations';
 import { ndjsonReporter, plainReporter, type Reporter, terminalReporter } from './reporters.ts';
 import { styleFor } from './style.ts';
@@ -12,11 +21,12 @@ export interface Terminal {
   readonly ask: (question: string) => Promise<string>;
   /** Shows nothing of the answer. */
   readonly askSecret?: (question: string) => Promise<string>;
+  readonly person?: PersonsTerminal;
   /** Keeps the account of a bug and says where. */
   readonly keepBugReport: (text: string) => string;
 }
 
-export type Base = Omit<World, 'report' | 'ask' | 'askSecret'>;
+export type Base = Omit<World, 'report' | 'ask' | 'askSecret' | 'terminal'>;
 
 /** Runs one command line (without `node` and script) and resolves to the exit code of CONTRACTS. */
 export async function runCommandLine(
@@ -48,7 +58,10 @@ export async function runCommandLine(
       .command(operation.name.at(-1) ?? '')
       .description(operation.summary)
       .exitOverride()
-      .copyInheritedSettings(parent);
+      .copyInheritedSettings(parent)
+      // A verb may have verbs below it (rehearse, rehearse verify): what stands behind one is its own.
+      .enablePositionalOptions();
+    groups.set(operation.name.join(' '), command);
     const positional: { key: string; many: boolean }[] = [];
     const flags: { key: string; attribute: string }[] = [];
     const shape = shapeOf(operation.input);
@@ -88,6 +101,7 @@ export async function runCommandLine(
       report: reporter.report,
       ask: someoneThere ? terminal.ask : undefined,
       askSecret: someoneThere ? terminal.askSecret : undefined,
+      terminal: someoneThere && terminal.stdout.isTTY === true ? terminal.person : undefined,
     };
     try {
       const parsed = operation.input.safeParse(raw);
