@@ -12,7 +12,11 @@ export const captureCatalogue = {
   },
   'capture.prepare-failed': {
     title: "A command of 'prepare' in sallyport.yaml did not make its input.",
-    fix: 'Run the command by hand in the folder of sallyport.yaml, put right what it complains about, and capture again.',
+    fix: "Run the command by hand in a copy of the project, put right what it complains about, and capture again. It works in an empty home; what it may reach and read is named by 'needs', 'reaches', 'posts' and 'reads' in sallyport.yaml.",
+  },
+  'capture.not-confined': {
+    title: "This machine does not allow the namespaces in which a command of 'prepare' runs.",
+    fix: "Run 'sallyport doctor' and allow user namespaces; or make the input on another machine; or, where you trust the command as you trust your shell, run 'sallyport capture --unconfined', which the ledger will say.",
   },
   'capture.input-unreadable': {
     title: 'An input of the project cannot be read.',

@@ -24,14 +24,26 @@ export interface Project {
   readonly timeLimit: number;
 }
 
-/** A command of the project that makes an input (an image layout, generated files); it runs outside, before capture. */
+/**
+ * A command that makes an input (an image layout, generated files); it runs outside, before capture, confined: it works
+ * on a copy of the project, and its only way out records what it asks.
+ */
 export interface Preparation {
   /** Command and arguments, run in the project's folder without a shell. */
   readonly run: readonly string[];
   /** What it makes, relative to the project: where that exists, the command is not run. */
   readonly makes: string;
-  /** Programs that it calls and that a small machine may lack: they are put on its PATH, unpacked if need be. */
-  readonly needs: readonly 'pip'[];
+  /**
+   * Clients that it calls: they are put on its PATH, unpacked if need be, and reach the registries that the machine's own
+   * client is set to, with its credentials.
+   */
+  readonly needs: readonly ('npm' | 'pip')[];
+  /** Paths of the project that it sees. Undefined: all but secrets, history and homes. */
+  readonly reads?: readonly string[];
+  /** Hosts (`name` or `name:port`) that it may ask beside the clients' registries. Undefined: every public one. */
+  readonly reaches?: readonly string[];
+  /** Addresses below which it may send a body (git over https asks by POST). */
+  readonly posts: readonly string[];
 }
 
 /** One item of `inputs`: its first key names the ecosystem, that key's value what to read, the others are options. */

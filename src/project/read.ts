@@ -29,6 +29,18 @@ const version = z.string().regex(/^[0-9][0-9A-Za-z.+_-]*$/, 'write a version in 
 /** A path below the folder of the project: never absolute, never up and out. */
 const inside = text.refine((path) => isInside(path), 'write a path below the folder of sallyport.yaml, with /');
 
+const host = z
+  .string()
+  .regex(
+    /^[a-z0-9._-]{1,253}(?::[0-9]{1,5})?$/,
+    'write a host in lower case, perhaps with a port: registry.example.test',
+  );
+const webAddress = text.refine((address) => {
+  if (!URL.canParse(address)) return false;
+  const { protocol, username, password, search, hash } = new URL(address);
+  return /^https?:$/.test(protocol) && username + password + search + hash === '';
+}, 'write an address with http: or https:, without user, query and fragment');
+
 const target = z.strictObject({
   os: z.string().regex(/^[a-z0-9]+$/),
   arch: z.string().regex(/^[a-z0-9]+$/),
@@ -114,7 +126,10 @@ const projectSchema = z.strictObject({
       z.strictObject({
         run: z.array(z.string().min(1)).min(1),
         makes: inside,
-        needs: z.array(z.enum(['pip'])).optional(),
+        needs: z.array(z.enum(['npm', 'pip'])).optional(),
+        reads: z.array(inside).min(1).optional(),
+        reaches: z.array(host).optional(),
+        posts: z.array(webAddress).optional(),
       }),
     )
     .max(100)
@@ -450,7 +465,14 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
     channel: raw.channel ?? 'main',
     destinations: [...new Set(raw.destinations ?? [])].sort(compareUtf8),
     targets,
-    prepare: (raw.prepare ?? []).map(({ run, makes, needs }) => ({ run, makes: tidy(makes), needs: needs ?? [] })),
+    prepare: (raw.prepare ?? []).map(({ run, makes, needs, reads, reaches, posts }) => ({
+      run,
+      makes: tidy(makes),
+      needs: needs ?? [],
+      ...(reads === undefined ? {} : { reads: reads.map(tidy) }),
+      ...(reaches === undefined ? {} : { reaches }),
+      posts: posts ?? [],
+    })),
     inputs,
     services,
     flows,

@@ -172,6 +172,23 @@ test('pip: index, further indexes, certificate, trusted hosts and netrc', { skip
   assert.equal(sent('https://other.example.test/simple/x/'), undefined);
 });
 
+test('pip: Python files of the project are not taken for parts of pip', { skip: noPython }, async (t) => {
+  const o = await options(t, { PIP_INDEX_URL: 'https://env.example.test/simple' });
+  const marker = join(o.home, 'ran');
+  for (const name of ['pip.py', 'json.py', 'logging.py', 'pip/__main__.py', 'pip/__init__.py']) {
+    await mkdir(join(o.folder, 'pip'), { recursive: true });
+    await writeFile(join(o.folder, name), `open(${JSON.stringify(marker)}, 'w')\n`);
+  }
+  const before = process.cwd();
+  process.chdir(o.folder);
+  try {
+    assert.deepEqual((await pipSettings(o)).registries, ['https://env.example.test/simple']);
+  } finally {
+    process.chdir(before);
+  }
+  assert.equal(await nodeFiles.look(marker), undefined);
+});
+
 test(
   'pip: the environment wins, and without any index its own default is asked of pip',
   { skip: noPython },

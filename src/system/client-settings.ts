@@ -104,7 +104,10 @@ export async function npmSettings(options: SettingsOptions): Promise<EffectiveSe
 export async function pipSettings(options: SettingsOptions): Promise<EffectiveSettings> {
   const { files, env } = options;
   const pip = await pipProgram({ env, signal: options.signal });
-  const ended = await run(pip.command, [...pip.args, 'config', 'list'], options);
+  // pip reads nothing from the folder in which it runs, but Python imports from it: a pip.py or a json.py of the project
+  // would run here, as the user.
+  const elsewhere = { ...options, folder: '/' };
+  const ended = await run(pip.command, [...pip.args, 'config', 'list'], elsewhere);
   if (ended.code !== 0) throw failed('python3 -m pip config list', ended);
   const config = pipConfig(ended.stdout);
   // pip's own order: the environment, then the command's section, then the general one.
@@ -117,7 +120,7 @@ export async function pipSettings(options: SettingsOptions): Promise<EffectiveSe
   const secrets = new Map<string, string>();
   const registries: string[] = [];
   if (!isTrue(effective('no-index'))) {
-    const index = effective('index-url') ?? (await pipDefaultIndex(pip, options));
+    const index = effective('index-url') ?? (await pipDefaultIndex(pip, elsewhere));
     for (const address of [index, ...words(effective('extra-index-url'))])
       registries.push(registryAddress(address, secrets));
   }

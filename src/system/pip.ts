@@ -16,7 +16,8 @@ export async function pipProgram(options: ToolsOptions): Promise<Pip> {
   if (python !== undefined) {
     const args = ['-m', 'pip'];
     const env = childEnvironment(options.env, { also: ['HOME'] });
-    const ended = await runProcess(python, [...args, '--version'], { env, timeout: 60_000 });
+    // Not in the working folder: `-m` would take a pip.py that lies there for pip.
+    const ended = await runProcess(python, [...args, '--version'], { env, timeout: 60_000, cwd: '/' });
     if (ended.code === 0) return { command: python, args, source: 'host' };
   }
   const { pip3 } = await debianTools(['pip3'], options);

@@ -1,36 +1,331 @@
-import { dirname, join } from 'node:path';
-import { printable, type World } from '#kernel';
-import type { Project } from '#project';
-import { lastWords, pipProgram, runProcess } from '#system';
+import { randomBytes } from 'node:crypto';
+import { mkdir, realpath, rm, symlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { digestOf, hexOf, type Home, type JsonObject, printable, type World } from '#kernel';
+import { type Attempt, describeAttempt, openRecorder, type RecordedRequest, type Recorder } from '#enclave';
+import { openLedger } from '#ledger';
+import type { Preparation, Project } from '#project';
+import {
+  childEnvironment,
+  debianTools,
+  type Ended,
+  findProgram,
+  isAlive,
+  lastWords,
+  namespacesAllowed,
+  pipProgram,
+  runProcess,
+} from '#system';
 import { captureFault } from '../faults.ts';
+import type { Prepared } from '../operations.ts';
+import { type WayOut, wayOutOf } from './way-out.ts';
+import { copyProject, type Made, takeOut } from './workplace.ts';
+
+/** Milliseconds that one command may take. */
+const TIME_LIMIT = 60 * 60_000;
+/** Bytes that stay free on the file system of the home, and how often that is looked at. */
+const RESERVE = 256 * 1024 * 1024;
+const LOOK = 1000;
+/** Attempts that one statement names; more are counted. */
+const ATTEMPTS = 1000;
 
 /**
- * Runs the commands of `prepare` in sallyport.yaml whose results are not there yet, in the project's folder and with
- * the user's own environment: they are the project's build scripts. Throws capture.prepare-failed.
+ * Runs the commands of `prepare` in sallyport.yaml whose results are not there yet. Each works on a copy of the project,
+ * in an enclave whose only way out performs and writes down every request; only what it makes comes back, and only after
+ * the ledger knows where it came from. Unconfined, it runs as the user, with all that the user may do, and the record
+ * says so. Throws capture.prepare-failed, capture.not-confined and capture.no-space.
  */
-export async function prepareInputs(world: World, project: Project): Promise<void> {
-  for (const { run, makes, needs } of project.prepare) {
-    const path = join(project.folder, makes);
-    if ((await world.files.look(path)) !== undefined) continue;
-    const [program = '', ...words] = run;
-    const shown = printable(run.join(' '));
-    world.report({ type: 'step', step: 'prepare', title: `Make ${printable(makes)}: ${shown}` });
-    const env: Record<string, string> = {};
-    for (const [name, value] of Object.entries(world.env)) if (value !== undefined) env[name] = value;
-    if (needs.includes('pip')) {
-      const pip = await pipProgram({ env: world.env, report: world.report, signal: world.signal });
-      // As `pip3` on PATH, where the machine's Python comes without it.
-      if (pip.source === 'cache') env['PATH'] = `${dirname(pip.command)}:${env['PATH'] ?? ''}`;
+export async function prepareInputs(
+  world: World,
+  home: Home,
+  project: Project,
+  options: { readonly unconfined: boolean },
+): Promise<Prepared[]> {
+  const prepared: Prepared[] = [];
+  for (const preparation of project.prepare) {
+    if ((await world.files.look(join(project.folder, preparation.makes))) !== undefined) continue;
+    const shown = printable(preparation.run.join(' '));
+    world.report({ type: 'step', step: 'prepare', title: `Make ${printable(preparation.makes)}: ${shown}` });
+    let isMade = false;
+    try {
+      const made = options.unconfined
+        ? await unconfined(world, home, project, preparation)
+        : await confined(world, home, project, preparation);
+      prepared.push(made);
+      isMade = true;
+    } finally {
+      const title = `${isMade ? 'Made' : 'Did not make'} ${printable(preparation.makes)}`;
+      world.report({ type: 'end', step: 'prepare', title, ok: isMade });
     }
-    const ended = await runProcess(program, words, { cwd: project.folder, env, signal: world.signal });
-    const made = ended.code === 0 && (await world.files.look(path)) !== undefined;
-    const title = `${made ? 'Made' : 'Did not make'} ${printable(makes)}`;
-    world.report({ type: 'end', step: 'prepare', title, ok: made });
-    if (made) continue;
-    const how =
-      ended.code === 0
-        ? 'It ended well and did not make it.'
-        : `It ended with ${ended.code ?? ended.signal}: ${lastWords(ended)}`;
-    throw captureFault('capture.prepare-failed', { where: shown, detail: printable(how) });
   }
+  return prepared;
+}
+
+async function confined(world: World, home: Home, project: Project, preparation: Preparation): Promise<Prepared> {
+  const { env, report, signal, files } = world;
+  const tools = await debianTools(['ip', 'nft'], { env, report, signal });
+  const allowed = await namespacesAllowed(env, { ip: tools.ip.path, nft: tools.nft.path });
+  if (!allowed.allowed) {
+    throw captureFault('capture.not-confined', { where: printable(preparation.makes), detail: allowed.reason });
+  }
+  const folder = `${home.path}/capture`;
+  await files.makeFolder(folder, 0o700);
+  await removeLeftovers(world, folder);
+  const place = join(folder, `prepare-${process.pid}-${randomBytes(6).toString('hex')}`);
+  const work = join(place, 'project');
+  const bin = join(place, 'bin');
+  await mkdir(place, { mode: 0o700 });
+  try {
+    await copyProject(project.folder, work, {
+      ...(preparation.reads === undefined ? {} : { reads: preparation.reads }),
+      without: [home.path],
+      signal,
+    });
+    const wayOut = await wayOutOf(world, preparation, project.folder);
+    for (const text of wayOut.notes) report({ type: 'note', level: 'warn', text });
+    const programs = await putTools(world, preparation, bin);
+    const space = new AbortController();
+    const watch = setInterval(() => {
+      files.space(home.path).then(
+        ({ free }) => free < RESERVE && space.abort(),
+        () => undefined,
+      );
+    }, LOOK);
+    const stop = AbortSignal.any([signal, space.signal]);
+    let ended: Ended;
+    let requests: readonly RecordedRequest[];
+    let unkept: number;
+    let attempts: readonly Attempt[];
+    try {
+      const recorder = await openRecorder({
+        permission: wayOut.permission,
+        routeFor: wayOut.routeFor,
+        ports: wayOut.ports,
+        agent: `sallyport/${world.version}`,
+        writable: [place],
+        needed: programs.folders,
+        env,
+        tools: { ip: tools.ip.path, nft: tools.nft.path },
+        signal: stop,
+      });
+      try {
+        ended = await run(world, recorder, preparation, { work, bin, wayOut, programs, home });
+        attempts = await recorder.attempts();
+        requests = recorder.requests();
+        unkept = recorder.unkept();
+      } finally {
+        // Before anything is taken out: nothing may change it any more.
+        await recorder.close();
+      }
+    } catch (error) {
+      if (!space.signal.aborted) throw error;
+      throw captureFault('capture.no-space', {
+        where: home.path,
+        detail: `The command of 'prepare' left less than ${RESERVE} bytes free.`,
+      });
+    } finally {
+      clearInterval(watch);
+    }
+    const record = { confined: true, requests, unkept, attempts };
+    let made: Made | undefined;
+    try {
+      if (ended.code !== 0) throw failed(preparation, ended, record);
+      if ((await files.look(join(work, preparation.makes))) === undefined) throw failed(preparation, ended, record);
+      made = await takeOut(files, work, preparation.makes, project.folder, signal);
+      const prepared = await enter(world, home, project, preparation, record, made);
+      await made.place();
+      return prepared;
+    } catch (error) {
+      if (made === undefined) await enter(world, home, project, preparation, record, undefined);
+      throw error;
+    } finally {
+      await made?.discard();
+    }
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+async function run(
+  world: World,
+  recorder: Recorder,
+  preparation: Preparation,
+  at: {
+    readonly work: string;
+    readonly bin: string;
+    readonly wayOut: WayOut;
+    readonly programs: Programs;
+    readonly home: Home;
+  },
+): Promise<Ended> {
+  const [program = '', ...words] = preparation.run;
+  const env = childEnvironment(world.env, {
+    set: {
+      HOME: undefined,
+      TMPDIR: undefined,
+      PATH: [at.bin, ...at.programs.path, world.env['PATH'] ?? ''].join(':'),
+      ...at.wayOut.environment,
+    },
+  });
+  return recorder.run(program, words, {
+    cwd: at.work,
+    env,
+    timeout: TIME_LIMIT,
+    keep: 1024 * 1024,
+    hide: await hiddenFolders(world, at.home),
+  });
+}
+
+/** Folders that hold what nobody else may read, of those that are there. */
+async function hiddenFolders(world: World, home: Home): Promise<string[]> {
+  const user = world.env['HOME'] ?? '';
+  const candidates = [
+    ...['keys', 'trust', 'ledger', 'store', 'quarantine', 'refused'].map((name) => join(home.path, name)),
+    ...(user.startsWith('/')
+      ? ['.ssh', '.gnupg', '.aws', '.azure', '.config', '.docker', '.kube'].map((name) => join(user, name))
+      : []),
+  ];
+  const there: string[] = [];
+  for (const path of candidates) {
+    // What lies below these is not in the enclave at all.
+    if (/^\/(tmp|var\/tmp|run|dev\/shm)\//.test(path)) continue;
+    if ((await world.files.look(path))?.kind === 'folder') there.push(path);
+  }
+  return there;
+}
+
+interface Programs {
+  /** Folders for PATH, after `bin`. */
+  readonly path: readonly string[];
+  /** Folders in which they and their libraries lie. */
+  readonly folders: readonly string[];
+}
+
+/** Puts the programs themselves into `bin`: what a version manager has on PATH needs a home that is not there. */
+async function putTools(world: World, { needs, run: [program = ''] }: Preparation, bin: string): Promise<Programs> {
+  const { env, report, signal } = world;
+  await mkdir(bin);
+  const path: string[] = [];
+  const folders: string[] = [];
+  const put = async (name: string, target: string): Promise<void> => {
+    await symlink(target, join(bin, name));
+    folders.push(dirname(dirname(target)));
+  };
+  await put('node', process.execPath);
+  if (needs.includes('pip') || /^python3?$/.test(basename(program))) {
+    const found = await findProgram('python3', env);
+    if (found !== undefined) {
+      const asked = await runProcess(found, ['-c', 'import sys; print(sys.executable)'], {
+        env: childEnvironment(env, { also: ['HOME'] }),
+        cwd: '/',
+        timeout: 60_000,
+        signal,
+      });
+      const python = asked.code === 0 ? asked.stdout.trim() : found;
+      for (const name of ['python3', 'python']) await put(name, python);
+    }
+  }
+  if (needs.includes('pip')) {
+    const pip = await pipProgram({ env, report, signal });
+    // As `pip3` on PATH, where the machine's Python comes without it.
+    if (pip.source === 'cache') {
+      path.push(dirname(pip.command));
+      folders.push(dirname(dirname(pip.command)));
+    }
+  }
+  if (needs.includes('npm')) {
+    const npm = await findProgram('npm', env);
+    if (npm !== undefined) await put('npm', await realpath(npm));
+  }
+  return { path, folders };
+}
+
+/** Folders of runs that did not come to their end. */
+async function removeLeftovers(world: World, folder: string): Promise<void> {
+  for (const { name } of await world.files.list(folder)) {
+    const pid = Number(/^prepare-(\d+)-[0-9a-f]+$/.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isInteger(pid) && !isAlive(pid)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** As the user's own process, with the user's environment: what is made, and how, is known to the command alone. */
+async function unconfined(world: World, home: Home, project: Project, preparation: Preparation): Promise<Prepared> {
+  const [program = '', ...words] = preparation.run;
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(world.env)) if (value !== undefined) env[name] = value;
+  if (preparation.needs.includes('pip')) {
+    const pip = await pipProgram({ env: world.env, report: world.report, signal: world.signal });
+    if (pip.source === 'cache') env['PATH'] = `${dirname(pip.command)}:${env['PATH'] ?? ''}`;
+  }
+  const ended = await runProcess(program, words, { cwd: project.folder, env, signal: world.signal });
+  const record: Account = { confined: false, requests: [], unkept: 0, attempts: [] };
+  const isThere = (await world.files.look(join(project.folder, preparation.makes))) !== undefined;
+  if (ended.code !== 0 || !isThere) throw failed(preparation, ended, record);
+  return enter(world, home, project, preparation, record, undefined);
+}
+
+/** What is known of one run. */
+interface Account {
+  readonly confined: boolean;
+  readonly requests: readonly RecordedRequest[];
+  readonly unkept: number;
+  readonly attempts: readonly Attempt[];
+}
+
+/** Appends the record to the ledger, with what was made as its subject where that is known. */
+async function enter(
+  world: World,
+  home: Home,
+  project: Project,
+  { run: command, makes }: Preparation,
+  record: Account,
+  made: Made | undefined,
+): Promise<Prepared> {
+  const attempts = record.attempts.slice(0, ATTEMPTS);
+  const prepared = {
+    makes,
+    run: [...command],
+    confined: record.confined,
+    ...(made === undefined ? {} : { digest: made.digest, files: made.files, bytes: made.bytes }),
+    requests: record.requests.map((one) => ({ ...one, redirects: [...one.redirects] })),
+    attempts: attempts.map((one) => ({ ...one })),
+    /** What is not shown one by one. */
+    more: { requests: record.unkept, attempts: record.attempts.length - attempts.length },
+  };
+  const configuration = digestOf(await world.files.read(project.path, 1024 * 1024));
+  const ledger = await openLedger(world.files, home, world.clock);
+  try {
+    const { index } = await ledger.append({
+      predicateType: 'sallyport/prepared/v1',
+      subject: [
+        ...(made === undefined ? [] : [{ name: makes, digest: { sha256: hexOf(made.digest) } }]),
+        { name: 'sallyport.yaml', digest: { sha256: hexOf(configuration) } },
+      ],
+      predicate: JSON.parse(JSON.stringify({ project: project.name, ...prepared })) as JsonObject,
+    });
+    return { ...prepared, ledger: { index } };
+  } finally {
+    await ledger.close();
+  }
+}
+
+function failed(preparation: Preparation, ended: Ended, { requests, attempts }: Account): Error {
+  const how = ended.timedOut
+    ? `It did not end within ${TIME_LIMIT / 60_000} minutes.`
+    : ended.code === 0
+      ? `It ended well and did not make ${preparation.makes}.`
+      : `It ended with ${ended.code ?? ended.signal}: ${lastWords(ended)}`;
+  const denied = [
+    ...requests
+      .filter(({ outcome }) => outcome === 'refused')
+      .map(({ method, url, detail }) => `${method} ${url}: ${detail ?? ''}`),
+    ...attempts.map(describeAttempt),
+  ];
+  const shown = denied.slice(0, 5).join('; ');
+  const more = denied.length > 5 ? `; and ${denied.length - 5} more` : '';
+  const tried = denied.length === 0 ? '' : ` It tried what was not allowed: ${shown}${more}.`;
+  return captureFault('capture.prepare-failed', {
+    where: printable(preparation.run.join(' ')),
+    detail: printable(`${how}${tried}`),
+  });
 }

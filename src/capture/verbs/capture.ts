@@ -35,19 +35,23 @@ export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
     const lockPath = join(dirname(path), 'sallyport.lock');
     const bytes = await readIfThere(world.files, lockPath, LOCK_LIMITS.bytes);
     const lock = bytes === undefined ? undefined : parseMergedLock(bytes, lockPath);
-    if (input.frozen !== true) await prepareInputs(world, project);
+    const home =
+      input.frozen === true
+        ? undefined
+        : await openHome(
+            world.files,
+            homePath(world, { file: path, ...(input.home === undefined ? {} : { home: input.home }) }),
+          );
+    const prepared =
+      home === undefined ? [] : await prepareInputs(world, home, project, { unconfined: input.unconfined === true });
     const { inputs, rows } = await gatherInputs(
       world.files,
       project,
       ecosystems.map(({ id }) => id),
       lock?.rows,
     );
-    if (input.frozen === true) return frozen(lockPath, bytes, lock, rows);
-    const home = await openHome(
-      world.files,
-      homePath(world, { file: path, ...(input.home === undefined ? {} : { home: input.home }) }),
-    );
-    return run(world, home, project, { lockPath, bytes, lock, inputs, rows });
+    if (home === undefined) return frozen(lockPath, bytes, lock, rows);
+    return { ...(await run(world, home, project, { lockPath, bytes, lock, inputs, rows })), prepared };
   },
 
   exit: ({ verdict }) => (verdict === 'differs' ? 1 : 0),
@@ -61,6 +65,14 @@ export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
       return lines.join('\n');
     }
     if (output.verdict === 'same') return style.good('sallyport.lock fits the project.');
+    for (const one of output.prepared) {
+      const { makes, confined, requests, attempts } = one;
+      const refused = requests.filter(({ outcome }) => outcome === 'refused').length + attempts.length;
+      const asked = confined
+        ? `${requests.length} requests recorded, ${refused} attempts refused`
+        : style.warn('unconfined: what it asked is not known');
+      lines.push(`made     ${printable(makes)}: ${asked}`);
+    }
     lines.push(`${style.good('captured')} ${output.artifacts} artifacts and ${output.documents} documents`);
     lines.push(`fetched  ${fetched.count} artifacts, ${fetched.bytes} bytes; ${output.kept} were here`);
     lines.push(`lock     ${lock.path}`);
@@ -83,7 +95,7 @@ interface State {
   readonly rows: readonly InputRow[];
 }
 
-async function run(world: World, home: Home, project: Project, state: State): Promise<CaptureOutput> {
+async function run(world: World, home: Home, project: Project, state: State): Promise<Omit<CaptureOutput, 'prepared'>> {
   const { files, report, signal } = world;
   const { lock } = state;
   const store = await openStore(files, home);
@@ -240,6 +252,7 @@ function frozen(
     fetched: { count: 0, bytes: 0 },
     kept: 0,
     notes: [],
+    prepared: [],
     changes: { added: [], removed: [], changed: [] },
   };
 }
