@@ -31,6 +31,36 @@ export const admitCatalogue = {
     title: 'No such bundle was ever admitted here.',
     fix: "'sallyport ledger list' shows the admissions; name one by the first digits of its index. What never came in is brought in by 'admit'.",
   },
+  'admit.no-key': {
+    kind: 'usage',
+    title: 'Nobody is named who signs.',
+    fix: 'Name the private key of an approver with --key FILE.',
+  },
+  'admit.no-promotion': {
+    kind: 'usage',
+    title: 'The promotion that was named does not exist.',
+    fix: "Name the file that 'sallyport promote' wrote in the ring before.",
+  },
+  'admit.not-promoted': {
+    kind: 'reason',
+    title: 'The bundle has not been promoted in a ring that this side requires.',
+    fix: "Have it admitted and tried in that ring first; its approvers sign with 'sallyport promote', and the file comes along: 'admit --promotion FILE'.",
+  },
+  'admit.promotion-other': {
+    kind: 'reason',
+    title: 'The promotion is not about this bundle, or not by a site of the ring.',
+    fix: 'Have the promotion that belongs to this bundle brought.',
+  },
+  'admit.not-of-ring': {
+    kind: 'reason',
+    title: 'The seal does not put this site into the ring.',
+    fix: 'A site promotes for the ring that it is in; destinations in sallyport.yaml outside say which.',
+  },
+  'admit.result-negative': {
+    kind: 'reason',
+    title: 'A result says no.',
+    fix: 'Mend what failed, or try again; what is not proved is not promoted.',
+  },
   'admit.older': {
     kind: 'reason',
     title: 'The bundle is older than what is already here, and would move something back (rollback).',

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type Digest, type Files, hexOf, type Home, isDigest } from '#kernel';
 import type { Medium } from '#bundle';
 import { makeFolderDurably, writeDurably } from '#system';
@@ -37,6 +38,15 @@ export async function approvalsOf(files: Files, home: Home, index: Digest): Prom
   const names = (await files.list(folder)).map(({ name }) => name).filter((name) => name.endsWith('.dsse.json'));
   const read: Uint8Array[] = [];
   for (const name of names.sort().slice(0, APPROVALS)) read.push(await files.read(`${folder}/${name}`, 1024 * 1024));
+  return read;
+}
+
+/** What rings before this one signed about the bundle at this path, kept beside it. */
+export async function promotionsOf(files: Files, path: string): Promise<Uint8Array[]> {
+  const folder = dirname(path);
+  const names = (await files.list(folder)).map(({ name }) => name).filter((name) => /^promotion\.\d+\./.test(name));
+  const read: Uint8Array[] = [];
+  for (const name of names.sort()) read.push(await files.read(`${folder}/${name}`, 1024 * 1024));
   return read;
 }
 
@@ -121,7 +131,7 @@ export class Copying {
   }
 
   /** Puts the whole copy in its place, durably. */
-  async hold(index: Digest): Promise<void> {
+  async hold(index: Digest, promotions: readonly Uint8Array[]): Promise<void> {
     const file = this.#file;
     if (file === undefined) throw new Error('nothing was copied');
     await file.sync();
@@ -132,6 +142,9 @@ export class Copying {
       // It waits here already, with approvals perhaps.
       await this.remove();
       return;
+    }
+    for (const [number, bytes] of promotions.entries()) {
+      await writeDurably(this.#files, `${this.#home.quarantine}/holding/promotion.${number}.dsse.json`, bytes);
     }
     await this.#files.syncFolder(`${this.#home.quarantine}/holding`);
     await this.#files.rename(`${this.#home.quarantine}/holding`, folder);

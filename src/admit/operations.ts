@@ -8,6 +8,7 @@ const admitInput = z.object({
   root: z.string().optional(),
   home: z.string().optional(),
   hold: z.boolean().optional(),
+  promotion: z.array(z.string()).optional(),
 });
 export type AdmitInput = z.infer<typeof admitInput>;
 const freshness = z.object({ grade: z.enum(grades), days: z.number() });
@@ -52,6 +53,7 @@ export const admit = operation({
   parameters: [
     { key: 'bundle', form: 'BUNDLE', help: 'the bundle file, on its medium' },
     { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
+    { key: 'promotion', form: '--promotion FILE...', help: "what a ring before this one signed about it ('promote')" },
     { key: 'hold', form: '--hold', help: 'verify it and keep it in quarantine until approvers agree' },
     { key: 'home', form: '--home HOME', help: 'the folder of this side' },
   ],
@@ -130,4 +132,44 @@ export const rollback = operation<RollbackInput, RollbackOutput>({
   input: rollbackInput,
   output: rollbackOutput,
   load: async () => (await import('./verbs/rollback.ts')).rollbackVerb,
+});
+
+const promoteInput = z.object({
+  bundle: z.string(),
+  ring: z.string(),
+  out: z.string(),
+  result: z.array(z.string()).optional(),
+  ...keyFiles,
+  root: z.string().optional(),
+  home: z.string().optional(),
+});
+export type PromoteInput = z.infer<typeof promoteInput>;
+
+const promoteOutput = z.object({
+  verdict: z.enum(['promoted', 'refused']),
+  reasons: z.array(reasonShape),
+  bundle: z.string(),
+  ring: z.string(),
+  site: z.string(),
+  results: z.array(z.object({ name: z.string(), sha256: z.string(), verdict: z.string() })),
+  path: z.string().optional(),
+  ledger: z.object({ size: z.number(), root: z.string(), index: z.number().optional() }),
+});
+export type PromoteOutput = z.infer<typeof promoteOutput>;
+
+export const promote = operation<PromoteInput, PromoteOutput>({
+  name: ['promote'],
+  summary: 'Sign, in the ring where a bundle was tried, that the next ring may have it',
+  parameters: [
+    { key: 'bundle', form: 'INDEX', help: 'the first digits of the digest of its index' },
+    { key: 'ring', form: '--ring RING', help: 'the ring that speaks; the seal must put this site into it' },
+    { key: 'out', form: '-o FILE', help: 'where the promotion goes, to be carried to the next ring' },
+    { key: 'result', form: '--result FILE...', help: 'reports of rehearsals and tests; one that says no refuses it' },
+    ...keyParameters,
+    { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
+    { key: 'home', form: '--home HOME', help: 'the folder of this side' },
+  ],
+  input: promoteInput,
+  output: promoteOutput,
+  load: async () => (await import('./verbs/promote.ts')).promoteVerb,
 });

@@ -1,4 +1,14 @@
-import { type Digest, hexOf, type Instant, isDigest, isInstant, isObject, type JsonObject, type Reason } from '#kernel';
+import {
+  type Digest,
+  hexOf,
+  type Instant,
+  isDigest,
+  isInstant,
+  isObject,
+  type Json,
+  type JsonObject,
+  type Reason,
+} from '#kernel';
 import { decodeStatement, encodeStatement, isProblem } from '#formats';
 import { isCount, versionProblem } from './bundle-index.ts';
 import { reason } from './faults.ts';
@@ -20,6 +30,8 @@ export interface SealStatement {
   readonly site: string;
   /** Sites that may admit it; empty: any. */
   readonly destinations: readonly string[];
+  /** The same sites by ring, in order (staging, production): the same bytes go on. Empty: no rings. */
+  readonly rings: readonly Ring[];
   readonly lock: Digest;
   readonly blobs: number;
   readonly bytes: number;
@@ -29,6 +41,11 @@ export interface SealStatement {
   /** The other envelopes of the bundle, in order. */
   readonly carries: readonly Carried[];
   readonly tool: { readonly name: string; readonly version: string };
+}
+
+export interface Ring {
+  readonly ring: string;
+  readonly sites: readonly string[];
 }
 
 export interface Carried {
@@ -47,6 +64,7 @@ export function encodeSeal(seal: SealStatement): Uint8Array {
     project: seal.project,
     site: seal.site,
     destinations: [...seal.destinations],
+    ...(seal.rings.length === 0 ? {} : { rings: seal.rings.map(({ ring, sites }) => ({ ring, sites: [...sites] })) }),
     index: { bytes: seal.indexBytes },
     lock: { digest: seal.lock },
     content: { blobs: seal.blobs, bytes: seal.bytes },
@@ -84,6 +102,7 @@ export function decodeSeal(payload: Uint8Array): SealStatement | Reason {
     project,
     site,
     destinations,
+    rings: declared,
     index,
     lock,
     content,
@@ -99,6 +118,8 @@ export function decodeSeal(payload: Uint8Array): SealStatement | Reason {
   if (!Array.isArray(destinations) || destinations.length > 256 || !destinations.every(isText)) {
     return bad('destinations', 'It is no list of sites.');
   }
+  const rings = ringsIn(declared, destinations);
+  if (rings === undefined) return bad('rings', 'It is no list of rings of its destinations.');
   if (!isObject(index) || !isCount(index['bytes'])) return bad('index', 'It has no size.');
   if (!isObject(lock) || !isDigest(lock['digest'])) return bad('lock', 'It has no digest.');
   if (!isObject(content) || !isCount(content['blobs']) || !isCount(content['bytes'])) {
@@ -138,6 +159,7 @@ export function decodeSeal(payload: Uint8Array): SealStatement | Reason {
     project,
     site,
     destinations,
+    rings,
     lock: lock['digest'],
     blobs: content['blobs'],
     bytes: content['bytes'],
@@ -146,6 +168,23 @@ export function decodeSeal(payload: Uint8Array): SealStatement | Reason {
     carries: carried,
     tool: { name: tool['name'], version: tool['version'] },
   };
+}
+
+/** Rings of an earlier writer are none; a site that is in no destination would be let in by nobody. */
+function ringsIn(value: Json | undefined, destinations: readonly string[]): Ring[] | undefined {
+  if (value === undefined) return [];
+  if (!Array.isArray(value) || value.length > 16) return undefined;
+  const rings: Ring[] = [];
+  for (const one of value) {
+    if (!isObject(one)) return undefined;
+    const { ring, sites } = one;
+    if (!isName(ring) || rings.some((other) => other.ring === ring)) return undefined;
+    if (!Array.isArray(sites) || sites.length === 0 || sites.length > 256) return undefined;
+    const names = sites.filter(isText);
+    if (names.length !== sites.length || !names.every((site) => destinations.includes(site))) return undefined;
+    rings.push({ ring, sites: names });
+  }
+  return rings;
 }
 
 function bad(where: string, detail: string): Reason {

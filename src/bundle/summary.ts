@@ -15,13 +15,14 @@ export const sealShape = z.object({
   project: z.string(),
   site: z.string(),
   destinations: z.array(z.string()),
+  rings: z.array(z.object({ ring: z.string(), sites: z.array(z.string()) })),
   blobs: z.number(),
   bytes: z.number(),
 });
 export type SealSummary = z.infer<typeof sealShape>;
 
 export function summaryOf(seal: SealStatement): SealSummary {
-  const { index, lock, channel, sequence, sealed, project, site, destinations, blobs, bytes } = seal;
+  const { index, lock, channel, sequence, sealed, project, site, destinations, rings, blobs, bytes } = seal;
   return {
     index,
     lock,
@@ -31,6 +32,7 @@ export function summaryOf(seal: SealStatement): SealSummary {
     project: printable(project),
     site: printable(site),
     destinations: destinations.map(printable),
+    rings: rings.map(({ ring, sites }) => ({ ring: printable(ring), sites: sites.map(printable) })),
     blobs,
     bytes,
   };

@@ -79,6 +79,7 @@ export interface SealOptions {
     readonly project: string;
     readonly site: string;
     readonly destinations: readonly string[];
+    readonly rings: SealStatement['rings'];
     readonly previous: SealStatement['previous'];
     readonly tool: SealStatement['tool'];
   };
@@ -132,6 +133,7 @@ export async function sealBundle(options: SealOptions): Promise<Sealed> {
     project: about.project,
     site: about.site,
     destinations: about.destinations,
+    rings: about.rings,
     lock: index.lock,
     blobs: index.blobs.length,
     bytes: index.bytes,

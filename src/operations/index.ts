@@ -1,5 +1,5 @@
 import type { Operation } from '#kernel';
-import { admit, approve, rollback } from '#admit/operations';
+import { admit, approve, promote, rollback } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
@@ -28,6 +28,7 @@ export const operations: readonly AnyOperation[] = [
   admit,
   approve,
   rollback,
+  promote,
   examine,
   serveOperation(async (files, home, clock) => (await import('#admit')).recoverSide(files, home, clock)),
   clientConfig,

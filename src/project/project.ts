@@ -11,6 +11,8 @@ export interface Project {
   readonly channel: string;
   /** Sites that bundles are for; empty means any. */
   readonly destinations: readonly string[];
+  /** The same sites by ring, in the order in which a bundle goes through them; empty where they are not in rings. */
+  readonly rings: readonly { readonly ring: string; readonly sites: readonly string[] }[];
   /** Sorted by name, at least one. */
   readonly targets: readonly Target[];
   /** Commands that make inputs outside, before capture. */

@@ -119,7 +119,7 @@ const projectSchema = z.strictObject({
   sallyport: z.literal('1.0', 'this version reads sallyport: "1.0"'),
   name: plainName,
   channel: plainName.optional(),
-  destinations: z.array(plainName).optional(),
+  destinations: z.union([z.array(plainName), z.record(plainName, z.array(plainName).min(1))]).optional(),
   targets: z.record(plainName, target).refine((all) => Object.keys(all).length > 0, 'name at least one target'),
   prepare: z
     .array(
@@ -458,12 +458,21 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
     };
   });
 
+  const { destinations } = raw;
+  const rings =
+    destinations === undefined || Array.isArray(destinations)
+      ? undefined
+      : Object.entries(destinations).map(([ring, sites]) => ({ ring, sites: [...new Set(sites)].sort(compareUtf8) }));
+
   return {
     path,
     folder: dirname(resolve(path)),
     name: raw.name,
     channel: raw.channel ?? 'main',
-    destinations: [...new Set(raw.destinations ?? [])].sort(compareUtf8),
+    destinations: [
+      ...new Set(rings?.flatMap(({ sites }) => sites) ?? (Array.isArray(destinations) ? destinations : [])),
+    ].sort(compareUtf8),
+    rings: rings ?? [],
     targets,
     prepare: (raw.prepare ?? []).map(({ run, makes, needs, reads, reaches, posts }) => ({
       run,

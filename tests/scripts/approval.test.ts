@@ -110,6 +110,45 @@ test('a bundle is held until two approvers agree, who did not seal it; going bac
   assert.deepEqual([damaged.verdict, codes(damaged)], ['refused', ['bundle.trailing']]);
 });
 
+test('production takes what staging has tried, the same bytes', async (t) => {
+  const at = await story(t);
+  const { folder, run, deliver } = at;
+  const yaml = await readFile(join(folder, 'sallyport.yaml'), 'utf8');
+  const rings = 'destinations: { staging: [test-hall], production: [high] }\n';
+  await writeFile(join(folder, 'sallyport.yaml'), `${yaml}${rings}`);
+  const { path, fingerprint } = (await run('trust show --home out')).root;
+  await run('init --home stage --site test-hall');
+  await run(`trust pin ${path} --fingerprint ${fingerprint} --home stage`);
+  await writeFile(join(folder, 'in', 'admission.yaml'), 'sallyport-admission: "1.0"\npromoted: [staging]\n');
+  await deliver('one', 'first\n');
+
+  const early = await run('admit one --home in', 1);
+  assert.deepEqual([early.verdict, codes(early)], ['refused', ['admit.not-promoted']]);
+  const { bundle } = await run('admit one --home stage');
+  const index = bundle.index.slice('sha256:'.length, 'sha256:'.length + 8);
+  await writeFile(join(folder, 'bad.json'), '{"verdict":"not-proved"}');
+  await writeFile(join(folder, 'good.json'), '{"verdict":"proved"}');
+  const promote = `promote ${index} --home stage -o go.dsse.json`;
+  const keys = '--key ben.key --key cat.key';
+  const negative = await run(`${promote} --ring staging ${keys} --result bad.json`, 1);
+  assert.deepEqual(codes(negative), ['admit.result-negative']);
+  assert.deepEqual(codes(await run(`${promote} --ring production ${keys}`, 1)), ['admit.not-of-ring']);
+  assert.equal((await run(`${promote} --ring staging`, 2)).fault.code, 'admit.no-key');
+  await run(`${promote} --ring staging --key ben.key --result good.json`);
+  const one = await run('admit one --promotion go.dsse.json --home in', 1);
+  assert.deepEqual(codes(one), ['trust.threshold', 'admit.not-promoted'], 'one approver of two');
+  const promoted = await run(`${promote} --ring staging ${keys} --result good.json`);
+  assert.equal(promoted.results[0].verdict, 'proved');
+  assert.equal((await run('admit one --promotion none --home in', 2)).fault.code, 'admit.no-promotion');
+  assert.equal((await run('admit one --promotion go.dsse.json --home in')).verdict, 'admitted');
+
+  // The promotion of one bundle says nothing about the next.
+  await deliver('two', 'second\n');
+  const other = await run('admit two --promotion go.dsse.json --home in', 1);
+  assert.deepEqual(codes(other), ['admit.promotion-other', 'admit.not-promoted']);
+  await run('ledger verify stage/ledger --vkey stage/trust/ledger.vkey');
+});
+
 test('whoever sealed a bundle does not approve it, whatever the root allows', async (t) => {
   const at = await story(t);
   const { folder, run } = at;

@@ -32,7 +32,7 @@ import { ecosystemOf } from '#ecosystems/list';
 import { type Ledger, openLog } from '#ledger';
 import { parseLock } from '#project';
 import { type Database, openDatabase, openStore, type Store } from '#store';
-import { homePath, openHome } from '#system';
+import { homePath, openHome, readIfThere } from '#system';
 import { type EffectiveRoot, effectiveRoot, keepRoots, ledgerSigner, readRoots } from '#trust';
 import { type AdmissionPolicy, readAdmissionPolicy } from '../admission-policy.ts';
 import { type Approval, type ApprovalJudgement, judgeApprovals } from '../approval.ts';
@@ -40,8 +40,9 @@ import { type Arrival, arrivalOf, clockFloor, judgeArrival, judgeRows, nothingIn
 import { keepEvidence } from '../evidence.ts';
 import { admitFault, reason } from '../faults.ts';
 import { type Freshness, freshnessOf, worseThan } from '../freshness.ts';
-import { approvalsOf, Copying, removeHeld } from '../held.ts';
+import { approvalsOf, Copying, promotionsOf, removeHeld } from '../held.ts';
 import type { AdmitInput, AdmitOutput } from '../operations.ts';
+import { judgePromotions } from '../promotion.ts';
 import { Quarantine } from '../quarantine.ts';
 import {
   ADMITTED_PREDICATE,
@@ -60,6 +61,7 @@ const WAIT = 30 * 60 * 1000;
 const ADOPTING = 8;
 /** Space that ledger, database and folders may take. */
 const SLACK = 1024 ** 2;
+const PROMOTION_LIMIT = 1024 ** 2;
 
 export const admit: Implementation<AdmitInput, Output> = {
   run: (input, world) => admitBundle(input, world, false),
@@ -121,6 +123,8 @@ interface Inside {
   readonly now: number;
   readonly world: World;
   readonly policy: AdmissionPolicy;
+  /** Envelopes of rings before this one. */
+  readonly promotions: readonly Uint8Array[];
   /** `--hold`. */
   readonly hold: boolean;
   /** Whether it waits in quarantine already. */
@@ -157,7 +161,28 @@ async function admitTo(home: Home, input: AdmitInput, world: World, held: boolea
     const store = await storeIfThere();
     const now = clock.now();
     const hold = input.hold === true;
-    const side = { files, home, effective, site, ledger, database, store, path, now, world, policy, hold, held };
+    const promotions = held ? await promotionsOf(files, path) : [];
+    for (const name of input.promotion ?? []) {
+      const bytes = await readIfThere(files, resolve(cwd, name), PROMOTION_LIMIT);
+      if (bytes === undefined) throw admitFault('admit.no-promotion', { where: resolve(cwd, name) });
+      promotions.push(bytes);
+    }
+    const side = {
+      files,
+      home,
+      effective,
+      site,
+      ledger,
+      database,
+      store,
+      path,
+      now,
+      world,
+      policy,
+      promotions,
+      hold,
+      held,
+    };
     const { output, opened } = await admitInto(side);
     database = opened;
     return { ...output, figures: { ...output.figures, milliseconds: Math.round(performance.now() - started) } };
@@ -220,6 +245,8 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
         freshness = freshnessOf(head.seal.sealed, now, policy.freshness);
         // What is here already is not made worse by its age.
         const here = hereAlready(arrivalOf(head, inside));
+        const rings = judgePromotions(effective, head, side.promotions, policy.promoted, now);
+        if (!here && rings.length > 0) return rings;
         if (!here && worseThan(freshness.grade, policy.hold)) return [ageReason(freshness, head)];
         if (!here && side.held) {
           // It waits for people whatever the reason was, and whatever the rules say by now.
@@ -423,6 +450,8 @@ async function commit(
       project: seal.project,
       site: seal.site,
       destinations: [...seal.destinations],
+      rings: seal.rings.map(({ ring, sites }) => ({ ring, sites: [...sites] })),
+      promotions: side.promotions.map((one) => digestOf(one)),
       seal: digestOf(head.sealEnvelope),
       custody: judgement.custody,
       holders: [...judgement.holders],
@@ -481,7 +510,9 @@ async function hold(side: Inside, judged: Judged, copy: Copying): Promise<Output
   const { reading, judgement, holding } = judged;
   const { head } = reading;
   if (head === undefined || judgement === undefined) throw new Error('a whole bundle has a head');
-  if (!side.held) await copy.hold(head.seal.index);
+  if (!side.held) {
+    await copy.hold(head.seal.index, side.promotions);
+  }
   const reasons = [...holding];
   const { index } = await ledger.append({
     predicateType: HELD_PREDICATE,

@@ -76,6 +76,7 @@ export async function craftBundle(
     project: 'sample',
     site: 'low',
     destinations: [],
+    rings: [],
     lock: encoded.index.lock,
     blobs: encoded.index.blobs.length,
     bytes: encoded.index.bytes,

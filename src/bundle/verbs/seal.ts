@@ -95,6 +95,7 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
         project: project.name,
         site: own?.site ?? '',
         destinations: project.destinations,
+        rings: project.rings,
         previous,
         tool: { name: 'sallyport', version: world.version },
       },
