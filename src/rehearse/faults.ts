@@ -20,6 +20,26 @@ export const rehearseCatalogue = {
     fix: "The report says why. 'sallyport doctor' lists what this machine lacks.",
     kind: 'reason',
   },
+  'rehearse.unsigned': {
+    title: 'There is no signature over the report.',
+    fix: 'Bring the file .dsse.json that lies beside the report. A rehearsal that was cut short signs nothing: run it again.',
+    kind: 'reason',
+  },
+  'rehearse.report-changed': {
+    title: 'The report is not the one that was signed.',
+    fix: 'Get the report again from where it was made, with the signature that lies beside it.',
+    kind: 'reason',
+  },
+  'rehearse.not-in-ledger': {
+    title: 'What should show that the ledger holds an entry does not show it.',
+    fix: "Do not rely on this report. Where it was made, 'sallyport ledger verify' says whether the ledger is whole; run the rehearsal again there.",
+    kind: 'reason',
+  },
+  'rehearse.report-malformed': {
+    title: 'The report cannot be read by this version.',
+    fix: 'A newer version of Sallyport may have written it: check it with that one.',
+    kind: 'reason',
+  },
 } as const satisfies Catalogue;
 
 export const rehearseFault = faultsOf(rehearseCatalogue);

@@ -20,6 +20,44 @@ export const rehearse = operation<RehearseInput, Report>({
   load: async () => (await import('./verbs/rehearse.ts')).rehearseVerb,
 });
 
+const verifyReportInput = z.object({ report: z.string(), root: z.string(), signature: z.string().optional() });
+export type VerifyReportInput = z.output<typeof verifyReportInput>;
+
+const verifyReportOutput = z.object({
+  verdict: z.enum(['verified', 'unverified']),
+  reasons: z.array(z.object({ code: z.string(), where: z.string(), detail: z.string() })),
+  path: z.string(),
+  holders: z.array(z.string()),
+  custody: z.string(),
+  root: z.object({ version: z.number(), fingerprint: z.string() }),
+  /** Where the ledger of the side that signed holds the report. */
+  entry: z.object({ origin: z.string(), index: z.number() }).optional(),
+  /** What the report says; only where it is verified. */
+  report: z
+    .object({
+      verdict: z.string(),
+      offline: z.string(),
+      project: z.string(),
+      started: z.string(),
+      proofs: z.number(),
+    })
+    .optional(),
+});
+export type VerifyReportOutput = z.output<typeof verifyReportOutput>;
+
+const verifyReport = operation<VerifyReportInput, VerifyReportOutput>({
+  name: ['rehearse', 'verify'],
+  summary: 'Check the report of a rehearsal: its signature, and the proof that a ledger holds it',
+  parameters: [
+    { key: 'report', form: 'REPORT', help: 'the report, a JSON file' },
+    { key: 'root', form: '--root ROOT', help: 'the root file of the side that signed it' },
+    { key: 'signature', form: '--signature FILE', help: 'its signature (default: .dsse.json beside the report)' },
+  ],
+  input: verifyReportInput,
+  output: verifyReportOutput,
+  load: async () => (await import('./verbs/verify.ts')).verifyReportVerb,
+});
+
 const doctorInput = z.object({});
 const doctorOutput = z.object({
   verdict: z.enum(['well', 'lacking']),
@@ -45,4 +83,4 @@ export const doctor = operation<z.output<typeof doctorInput>, DoctorOutput>({
   load: async () => (await import('./verbs/doctor.ts')).doctorVerb,
 });
 
-export const rehearseOperations = [rehearse, doctor] as const;
+export const rehearseOperations = [rehearse, verifyReport, doctor] as const;

@@ -1,12 +1,19 @@
 import { describeAttempt } from '#enclave';
 import { printable } from '#kernel';
+import { size } from './figures.ts';
 import type { Report, ReportedAttempt, Step } from './report.ts';
+import type { RecordedEntry } from './evidence.ts';
+
+export interface PageEvidence {
+  readonly digest: string;
+  readonly recorded?: RecordedEntry;
+}
 
 /**
  * The report as one HTML page that opens from disk without a network: no address in it is fetched, and its policy
  * forbids it. Everything in it comes from outside (names, output of programs), so every text is escaped.
  */
-export function renderPage(report: Report): string {
+export function renderPage(report: Report, _evidence: PageEvidence): string {
   const title = `Rehearsal of ${report.project === '' ? report.folder : report.project}`;
   return `<!doctype html>
 <html lang="en">
@@ -160,7 +167,8 @@ function artifacts(report: Report): string {
     parts.push(`<p>The bundle, sequence ${bundle.sequence}, by the digest of its index: ${copyable(bundle.index)}</p>`);
   }
   if (report.artifacts !== undefined) {
-    const { served, locked, bytes, notAsked, foreign } = report.artifacts;
+    const { served, locked, bytes, files, foreign } = report.artifacts;
+    const notAsked = files.filter((file) => !file.served);
     parts.push(
       `<p>The depot served ${served} of ${locked} artifacts of the lock, ${size(bytes)}, each by its digest. ${
         foreign.length === 0
@@ -213,12 +221,6 @@ function text(value: string): string {
 
 function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(milliseconds < 10_000 ? 2 : 1)} s`;
-}
-
-export function size(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} kB`;
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
 
 /** Colours have at least 4.5 to 1 against what they stand on, in both schemes (WCAG 2.2, 1.4.3). */

@@ -1,11 +1,14 @@
-import { ATTEMPT_ANSWERS, ATTEMPT_KINDS } from '#enclave';
 import { z } from 'zod';
 
-/** The report of a rehearsal: `report.json`, and the output of the operation. */
+/**
+ * The report of a rehearsal: `report.json`, and the output of the operation (docs/spec/rehearsal-report.md). Much in it
+ * is what hostile programs chose; readers escape it.
+ */
 const attempt = z.object({
+  /** RFC 3339 with milliseconds. */
   time: z.string(),
   from: z.string(),
-  kind: z.enum(ATTEMPT_KINDS),
+  kind: z.enum(['name', 'call', 'edge', 'socket', 'read', 'write']),
   name: z.string().optional(),
   to: z.string().optional(),
   address: z.string().optional(),
@@ -16,9 +19,11 @@ const attempt = z.object({
   speaks: z.string().optional(),
   firstBytes: z.string().optional(),
   path: z.string().optional(),
+  /** Who tried. Absent: not known, which is not the same as nobody. */
   process: z.object({ pid: z.number(), command: z.string() }).optional(),
   package: z.string().optional(),
-  answer: z.enum(ATTEMPT_ANSWERS).optional(),
+  answer: z.enum(['reset', 'refused', 'unknown-name', 'dropped', 'denied', 'decoy', 'answered']).optional(),
+  /** Milliseconds that the program was held up; the longest, where it tried more than once. */
   stalledMs: z.number().optional(),
   leaks: z.string().optional(),
   /** How often the same was tried; the rest is of the first time. */
@@ -35,6 +40,8 @@ const step = z.object({
   side: z.enum(['outside', 'inside', 'enclave', 'both']),
   /** The command line, where the step is a command of the product or of a real client. */
   command: z.string().optional(),
+  /** Milliseconds from the beginning of the rehearsal. */
+  start: z.number(),
   milliseconds: z.number(),
   bytes: z.number().optional(),
   digest: z.string().optional(),
@@ -53,7 +60,93 @@ const refusal = z.object({
   ledger: z.number().optional(),
 });
 
+/** One file of the lock, and what became of it in there. */
+const lockedFile = z.object({
+  artifact: z.string(),
+  ecosystem: z.string(),
+  /** `artifact`: goes out as it is. `document`: what upstream said; answers are made from it. */
+  row: z.enum(['artifact', 'document']),
+  digest: z.string(),
+  size: z.number(),
+  targets: z.string(),
+  served: z.boolean(),
+  /** How many answers held it, and their bytes. */
+  answers: z.number(),
+  bytes: z.number(),
+  /**
+   * Why it was not served: `other-target`: of no target of this machine. `optional`: clients may do without it.
+   * `answers-made-from-it`: a document. `not-asked`: nobody here asked for it. '' where it was served.
+   */
+  why: z.enum(['', 'other-target', 'optional', 'answers-made-from-it', 'not-asked']),
+});
+
+/** A host that software wanted at run time. */
+const runtimeHost = z.object({
+  host: z.string(),
+  /** `needed`: it does not work without. `optional`: it works without. `silenced`: a setting keeps it quiet. */
+  verdict: z.enum(['needed', 'optional', 'silenced', 'unknown']),
+  by: z.array(z.string()),
+  count: z.number(),
+  /** What silences it, where that is known. */
+  setting: z.string().optional(),
+});
+
+/** One measure of confinement. `unknown`: it could not be found out, which is not the same as there. */
+const limit = z.object({
+  what: z.string(),
+  state: z.enum(['in-force', 'absent', 'unknown']),
+  detail: z.string(),
+});
+
+const enclave = z.object({
+  /** What encloses, by name. */
+  enforcer: z.string(),
+  /** `Linux 6.1.0 x86_64`; '' where it is not known. */
+  kernel: z.string(),
+  machines: z.number(),
+  limits: z.array(limit),
+  /** What of the host programs in there could see. */
+  visible: z.array(z.string()),
+});
+
+const log = z.object({
+  service: z.string(),
+  /** Of all that it wrote, also what is not kept. */
+  lines: z.number(),
+  bytes: z.number(),
+  /** The last of it, bounded; controls are escaped. */
+  text: z.string(),
+  /** Whether more was written than is kept. */
+  cut: z.boolean(),
+});
+
+const proof = z.object({
+  side: z.enum(['outside', 'inside']),
+  index: z.number(),
+  /** Predicate type of its statement. */
+  type: z.string(),
+  /** What of the rehearsal relies on it. */
+  what: z.string(),
+  /** The entry's exact bytes: the leaf of the tree. */
+  entry: z.string(),
+  /** C2SP tlog-proof of the entry. */
+  proof: z.string(),
+});
+
+const side = z.object({
+  side: z.enum(['outside', 'inside']),
+  origin: z.string(),
+  /** The log's verifier key (C2SP signed-note). */
+  vkey: z.string(),
+  size: z.number(),
+  /** Base64, as in the checkpoint. */
+  root: z.string(),
+});
+
+export const REPORT_VERSION = '1.0';
+
 export const reportShape = z.object({
+  'sallyport-report': z.literal(REPORT_VERSION),
   verdict: z.enum(['proved', 'not-proved']),
   reasons: z.array(z.object({ code: z.string(), where: z.string(), detail: z.string() })),
   /** Could this run without internet? */
@@ -65,7 +158,7 @@ export const reportShape = z.object({
   version: z.string(),
   steps: z.array(step),
   bundle: z.object({ path: z.string(), size: z.number(), index: z.string(), sequence: z.number() }).optional(),
-  /** By digest: what the depot served, and what of the lock nobody asked for. */
+  /** By digest: what the depot served, and every file of the lock. */
   artifacts: z
     .object({
       locked: z.number(),
@@ -73,19 +166,34 @@ export const reportShape = z.object({
       bytes: z.number(),
       /** Served, and not in the lock of this bundle. Always empty where all is well. */
       foreign: z.array(z.string()),
-      notAsked: z.array(z.object({ artifact: z.string(), digest: z.string(), targets: z.string() })),
+      files: z.array(lockedFile),
     })
     .optional(),
+  enclave: enclave.optional(),
   attempts: z.array(attempt),
+  runtimeHosts: z.array(runtimeHost),
   refusals: z.array(refusal),
+  logs: z.array(log),
+  ledgers: z.array(side),
+  proofs: z.array(proof),
   /** Lines for a shell that check the bundle without Sallyport. */
   check: z.array(z.string()),
+  /** Where the ledger inside records the digest of this report. Absent where nothing has crossed. */
+  entry: z.object({ origin: z.string(), index: z.number() }).optional(),
   report: z.string(),
   /** The same as one HTML page that opens without a network. */
   page: z.string(),
+  /** The signature over the report, with the proof of its entry. */
+  signature: z.string(),
 });
 
 export type Report = z.infer<typeof reportShape>;
 export type Step = z.infer<typeof step>;
 export type ReportedAttempt = z.infer<typeof attempt>;
 export type Refusal = z.infer<typeof refusal>;
+export type LockedFile = z.infer<typeof lockedFile>;
+export type RuntimeHost = z.infer<typeof runtimeHost>;
+export type EnclaveFacts = z.infer<typeof enclave>;
+export type ServiceLog = z.infer<typeof log>;
+export type LedgerProof = z.infer<typeof proof>;
+export type ReportedLedger = z.infer<typeof side>;

@@ -26,9 +26,12 @@ export class Story {
   readonly steps: Step[] = [];
   readonly reasons: Reason[] = [];
   readonly #world: World;
+  readonly #began: number;
 
-  constructor(world: World) {
+  /** `began` is when the rehearsal began, by performance.now(). */
+  constructor(world: World, began: number = performance.now()) {
     this.#world = world;
+    this.#began = began;
   }
 
   /** Undefined where the step failed or could not be tried; the report says why. An abort is thrown. */
@@ -44,6 +47,7 @@ export class Story {
         outcome,
         side,
         ...(command === undefined ? {} : { command }),
+        start: Math.round(started - this.#began),
         milliseconds: Math.round(performance.now() - started),
         ...(bytes === undefined ? {} : { bytes }),
         ...(digest === undefined ? {} : { digest }),
@@ -76,7 +80,8 @@ export class Story {
 
   /** A step that is left out because one before it gave nothing. */
   skip(id: string, title: string, side: Step['side'], why: string): void {
-    this.steps.push({ id, title, outcome: 'not-tested', side, milliseconds: 0, detail: why });
+    const start = Math.round(performance.now() - this.#began);
+    this.steps.push({ id, title, outcome: 'not-tested', side, start, milliseconds: 0, detail: why });
     this.reasons.push({ code: 'rehearse.not-tested', where: id, detail: why });
   }
 

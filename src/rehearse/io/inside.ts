@@ -2,7 +2,8 @@ import { cp, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Attempt, openEnclave } from '#enclave';
 import type { World } from '#kernel';
-import type { Report, ReportedAttempt } from '../report.ts';
+import { factsOf } from '../enclave-facts.ts';
+import type { EnclaveFacts, Report, ReportedAttempt, RuntimeHost, ServiceLog } from '../report.ts';
 import type { Story } from '../story.ts';
 import { tryEdges, tryRequest } from './checks.ts';
 import type { Crossed } from './crossing.ts';
@@ -20,12 +21,23 @@ const LEFT_OUT = new Set(['node_modules', '.git', '.sallyport', '.venv', '__pyca
 export interface InsideResult {
   readonly attempts: readonly ReportedAttempt[];
   readonly artifacts: NonNullable<Report['artifacts']> | undefined;
+  readonly enclave: EnclaveFacts | undefined;
+  readonly logs: readonly ServiceLog[];
+  readonly runtimeHosts: readonly RuntimeHost[];
 }
+
+export const NOTHING_INSIDE: InsideResult = {
+  attempts: [],
+  artifacts: undefined,
+  enclave: undefined,
+  logs: [],
+  runtimeHosts: [],
+};
 
 /** Runs the project where there is no network, with the depot as the only place that has anything. */
 export async function runInside(world: World, place: Place, story: Story, crossed: Crossed): Promise<InsideResult> {
   const { project } = crossed;
-  const nothing: InsideResult = { attempts: [], artifacts: undefined };
+  const nothing = NOTHING_INSIDE;
   const names = new Set(project.services.map(({ name }) => name));
   const unique = (name: string): string => {
     let free = name;
@@ -112,7 +124,13 @@ export async function runInside(world: World, place: Place, story: Story, crosse
       deliberate:
         deliberate.has(attempt.from) || deliberate.has(`${attempt.from}>${attempt.to ?? ''}:${attempt.port ?? 0}`),
     }));
-    return { attempts: marked, artifacts };
+    return {
+      attempts: marked,
+      artifacts,
+      enclave: factsOf(enclave, names.size),
+      logs: [...stage.logs].map(([service, log]) => log.told(service)),
+      runtimeHosts: [],
+    };
   } finally {
     await enclave.close();
   }
@@ -125,12 +143,12 @@ function countedAttempts(attempts: readonly Attempt[]): (Attempt & { count: numb
     const { from, kind, name, to, address, port, protocol, serverName, request, path } = attempt;
     const key = JSON.stringify([from, kind, name, to, address, port, protocol, serverName, request, path]);
     const first = counted.get(key);
-    counted.set(
-      key,
-      first === undefined
-        ? { ...attempt, count: attempt.count ?? 1 }
-        : { ...first, count: first.count + (attempt.count ?? 1) },
-    );
+    const stalled = Math.max(first?.stalledMs ?? 0, attempt.stalledMs ?? 0);
+    counted.set(key, {
+      ...(first ?? attempt),
+      count: (first?.count ?? 0) + (attempt.count ?? 1),
+      ...(stalled === 0 ? {} : { stalledMs: stalled }),
+    });
   }
   return [...counted.values()];
 }

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { ImageRoot } from '#enclave';
-import { printable } from '#kernel';
 import type { Service } from '#project';
+import { LogTail } from '../log-tail.ts';
 import { StepFailure } from '../story.ts';
 import { DEPOT_PORT, type Stage } from './stage.ts';
 
@@ -67,7 +67,8 @@ async function start(stage: Stage, service: Service, images: ReadonlyMap<string,
           ...service.environment,
         })
       : { ...image.env, ...service.environment };
-  const lines: string[] = [];
+  const log = new LogTail();
+  stage.logs.set(service.name, log);
   // Looked up by env(1) inside, with the service's own PATH.
   const [program, rest] = image === undefined ? ['/usr/bin/env', [command, ...args]] : [command, args];
   const running = await stage.enclave.start(service.name, program, rest, {
@@ -75,16 +76,11 @@ async function start(stage: Stage, service: Service, images: ReadonlyMap<string,
     env,
     hide: stage.hidden,
     ...(image === undefined ? {} : { root: image }),
-    onLine: (line) => {
-      lines.push(line);
-      if (lines.length > 20) lines.shift();
-    },
+    onLine: (line) => log.add(line),
   });
   const started = performance.now();
   if (service.port !== undefined && !(await running.listening(service.port, READY_TIME))) {
-    throw new StepFailure(
-      `Port ${service.port} does not answer. Its last words: ${printable(lines.slice(-6).join(' | '))}`,
-    );
+    throw new StepFailure(`Port ${service.port} does not answer. Its last words: ${log.last(6).join(' | ')}`);
   }
   stage.running.set(service.name, running);
   const ready =

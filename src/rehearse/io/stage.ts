@@ -1,6 +1,7 @@
 import { type Enclave, type InsideProcess, probeFrom } from '#enclave';
 import { printable, type World } from '#kernel';
 import { lastWords } from '#system';
+import type { LogTail } from '../log-tail.ts';
 import type { Story } from '../story.ts';
 import type { Crossed } from './crossing.ts';
 import type { Place } from './place.ts';
@@ -23,6 +24,8 @@ export class Stage {
   /** Keys of either side are nobody's business in there; the depot alone reads the inside's content. */
   readonly hidden: readonly string[];
   readonly running = new Map<string, InsideProcess>();
+  /** What services wrote, by name. */
+  readonly logs = new Map<string, LogTail>();
   readonly pythonFolders = new Map<string, string>();
 
   constructor(parts: Pick<Stage, 'world' | 'place' | 'story' | 'crossed' | 'clients' | 'enclave' | 'copy' | 'base'>) {
