@@ -101,9 +101,8 @@ export function placeText({ document, path }: Place): string {
     const before = /^(?:[ \t\r]*(?:#.*)?\n)*/.exec(document.text)?.[0] ?? '';
     return `${document.file}:${line + before.split('\n').length - 1}`;
   }
-  const lines = new LineCounter();
   try {
-    const parsed = parseDocument(document.text, { ...OPTIONS, lineCounter: lines });
+    const { parsed, lines } = positionsOf(document);
     for (let length = path.length; length > 0; length--) {
       const range = rangeOf(parsed, path.slice(0, length));
       if (range !== undefined) {
@@ -117,8 +116,20 @@ export function placeText({ document, path }: Place): string {
   return `${document.file}:${line}`;
 }
 
+/** The one that was asked for last: findings come one after the other from the same document. */
+let last: { readonly document: ManifestDocument; readonly parsed: Parsed; readonly lines: LineCounter } | undefined;
+type Parsed = ReturnType<typeof parseDocument>;
+
+function positionsOf(document: ManifestDocument): { parsed: Parsed; lines: LineCounter } {
+  if (last?.document !== document) {
+    const lines = new LineCounter();
+    last = { document, parsed: parseDocument(document.text, { ...OPTIONS, lineCounter: lines }), lines };
+  }
+  return last;
+}
+
 /** The offset of a key, or of an item. */
-function rangeOf(parsed: ReturnType<typeof parseDocument>, path: readonly (string | number)[]): number | undefined {
+function rangeOf(parsed: Parsed, path: readonly (string | number)[]): number | undefined {
   const parent = path.length === 1 ? parsed.contents : parsed.getIn(path.slice(0, -1), true);
   const last = path.at(-1);
   const items = (parent as { items?: readonly unknown[] } | null | undefined)?.items;

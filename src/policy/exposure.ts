@@ -3,7 +3,7 @@ import { outsideRows, reasonsOf, together } from './connections.ts';
 import { type Answer, type Direction, Engine, type PodClass, type Profile } from './engine.ts';
 import { type Cluster, isNamed, NAMESPACE_NAME_LABEL, type Peer, peerName, type PodPeer } from './model.ts';
 import { FIRST_PORT, includes, LAST_PORT, portText, type Protocol, PROTOCOLS } from './port-set.ts';
-import { EVERYTHING, type Labels, type Match, NO, type Selector, selectorOf, selects, YES } from './selector.ts';
+import { EVERYTHING, type Match, NO, type Selector, selectorOf, selects, YES } from './selector.ts';
 import { namespaceIn, selectorText } from './selector-text.ts';
 
 /** Pods that may come: in every namespace or in those that a selector selects, with any labels or with some. */
@@ -45,9 +45,7 @@ const DIRECTIONS: readonly Direction[] = ['egress', 'ingress'];
  */
 export function exposureOf(cluster: Cluster, profile: Profile): Exposure {
   const engine = new Engine(cluster, profile);
-  const labelsOf = (name: string): Labels | undefined => cluster.namespaces.get(name)?.labels;
-  const covers =
-    profile === 'np-guard' ? equals : (peer: PodPeer, future: FuturePods) => implied(peer, future, labelsOf);
+  const covers = profile === 'np-guard' ? equals : impliedBy(cluster);
   const future = futurePods(cluster);
   const classesOf = new Map<string, Set<PodClass>>();
   for (const pod of cluster.pods) {
@@ -208,9 +206,8 @@ function futurePods(cluster: Cluster): Map<string, FuturePods> {
       for (const peer of peers === 'all' ? [] : peers) {
         const key = keyOf(peer);
         if (peer.is !== 'pods' || found.has(key)) continue;
-        const namespaces = namespacesOf(peer);
-        if (namespaces.requirements.length === 0 && peer.pods.requirements.length === 0) continue;
-        found.set(key, { name: nameOf(namespaces, peer.pods), namespaces, pods: peer.pods });
+        const future = futureOf(peer);
+        if (future !== EVERY_POD) found.set(key, future);
       }
     }
   }
@@ -258,12 +255,22 @@ function equals(peer: PodPeer, future: FuturePods): Match {
 }
 
 /** Whether a rule speaks of all these pods: its selectors follow from theirs, and from the labels of a namespace that is there. */
-function implied(peer: PodPeer, future: FuturePods, labelsOf: (name: string) => Labels | undefined): Match {
-  const name = namespaceIn(future.namespaces);
-  const known = name === undefined ? undefined : labelsOf(name);
+export function impliedBy({ namespaces }: Cluster): (peer: PodPeer, future: FuturePods) => Match {
+  return (peer, future) => {
+    const name = namespaceIn(future.namespaces);
+    const known = name === undefined ? undefined : namespaces.get(name)?.labels;
+    const wanted = namespacesOf(peer);
+    const inside = known === undefined ? follows(wanted, future.namespaces) : selects(wanted, known) === YES;
+    return inside && follows(peer.pods, future.pods) ? YES : NO;
+  };
+}
+
+/** All pods that may come and of which a peer speaks; undefined is everything. */
+export function futureOf(peer: PodPeer | undefined): FuturePods {
+  if (peer === undefined) return EVERY_POD;
   const namespaces = namespacesOf(peer);
-  const inside = known === undefined ? follows(namespaces, future.namespaces) : selects(namespaces, known) === YES;
-  return inside && follows(peer.pods, future.pods) ? YES : NO;
+  if (namespaces.requirements.length === 0 && peer.pods.requirements.length === 0) return EVERY_POD;
+  return { name: nameOf(namespaces, peer.pods), namespaces, pods: peer.pods };
 }
 
 function follows(rule: Selector, own: Selector): boolean {

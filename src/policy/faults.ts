@@ -16,6 +16,11 @@ export const policyCatalogue = {
     title: 'The port cannot be read.',
     fix: 'Write a number from 1 to 65535, and a protocol behind it if it is not TCP: 53/udp, 2905/sctp.',
   },
+  'policy.format-unknown': {
+    kind: 'usage',
+    title: 'The answer cannot be written in this format.',
+    fix: "Choose one of those that 'sallyport help policy' lists for this command.",
+  },
   'policy.too-large': {
     title: 'The manifests are larger than is read.',
     fix: 'A file may have 64 MiB and all together 512 MiB. Name a smaller folder, or split the file.',
@@ -38,7 +43,47 @@ export const policyCatalogue = {
   'policy.kind-unknown': {
     kind: 'reason',
     title: 'This kind or version of policy is not analysed, so the answer is not known.',
-    fix: 'NetworkPolicy (networking.k8s.io/v1), AdminNetworkPolicy and BaselineAdminNetworkPolicy (policy.networking.k8s.io/v1alpha1) and ClusterNetworkPolicy (v1alpha2) are analysed. Take others out of the folder only if they are not applied.',
+    fix: 'NetworkPolicy (networking.k8s.io/v1), AdminNetworkPolicy and BaselineAdminNetworkPolicy (policy.networking.k8s.io/v1alpha1) and ClusterNetworkPolicy (v1alpha2) are analysed, and policies of cilium.io/v2 and projectcalico.org/v3. Take others out of the folder only if they are not applied.',
+  },
+  'policy.not-modelled': {
+    kind: 'reason',
+    title: 'A policy uses something that is not analysed, so the answer is not known.',
+    fix: 'Write the policy without it, or take it out of the folder only if it is not applied.',
+  },
+  'policy.dialect': {
+    kind: 'reason',
+    title: 'Not every network plugin enforces policies of this API.',
+    fix: "Name the plugin with '--cni', so that the answer is certain; policies that it does not enforce do nothing.",
+  },
+  'policy.for-nodes': {
+    kind: 'reason',
+    title: 'A policy is for nodes, not for pods.',
+    fix: 'Nothing is to be done: what nodes may do is not looked at here.',
+  },
+  'policy.staged': {
+    kind: 'reason',
+    title: 'A staged policy is not enforced.',
+    fix: 'Nothing is to be done. To see what it would do, write it as the policy that it is staged for.',
+  },
+  'policy.icmp': {
+    kind: 'reason',
+    title: 'A rule is about a protocol without ports.',
+    fix: 'Nothing is to be done: only TCP, UDP and SCTP are looked at. The policy still closes what it covers.',
+  },
+  'policy.tier-unknown': {
+    kind: 'reason',
+    title: 'A policy stands in a tier that is in no manifest, so its place among the others is not known.',
+    fix: 'Add the Tier object to the manifests.',
+  },
+  'policy.reference-unknown': {
+    kind: 'reason',
+    title: 'A policy refers to an object that is in no manifest.',
+    fix: 'Add the object to the manifests; what depends on it is not certain.',
+  },
+  'policy.host-endpoint': {
+    kind: 'reason',
+    title: 'Policies for endpoints of hosts are here that may stop traffic of pods.',
+    fix: 'They are not analysed. Take them out of the folder only if they are not applied.',
   },
   'policy.selector-invalid': {
     kind: 'reason',

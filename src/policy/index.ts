@@ -1,1 +1,2 @@
 export { policyCatalogue } from './faults.ts';
+export { lintCatalogue } from './lint/rules.ts';

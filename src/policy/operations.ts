@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { operation } from '#kernel';
+import { CNIS } from './enforcers.ts';
+import { LEVELS } from './lint/rules.ts';
 
 const profile = z.enum(['specification', 'np-guard']);
 const finding = z.object({
@@ -143,4 +145,54 @@ const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typeof exp
   load: async () => (await import('./verbs/explain.ts')).explainVerb,
 });
 
-export const policyOperations = [policyMap, policyDiff, policyExplain, policyExposure];
+/** In which form the answer is written, and where, if not on standard output. */
+const writing = z.object({ format: z.string(), file: z.string().optional() });
+const outputParameters = (formats: string) => [
+  { key: 'output', form: '--output FORMAT', help: `table (default), ${formats}; the name of the file says it too` },
+  { key: 'out', form: '-o, --out FILE', help: 'write it to a file' },
+];
+const outputKeys = { output: z.string().optional(), out: z.string().optional() };
+
+export const lintInput = z.object({
+  folder: z.string(),
+  cni: z.enum(CNIS).optional(),
+  failOn: z.enum([...LEVELS, 'never']).optional(),
+  ...outputKeys,
+});
+export const lintOutput = z.object({
+  verdict: z.enum(['passed', 'failed', 'unknown']),
+  findings: z.array(
+    z.object({
+      rule: z.string(),
+      level: z.enum(LEVELS),
+      where: z.string(),
+      title: z.string(),
+      detail: z.string(),
+      why: z.string(),
+      fix: z.string(),
+    }),
+  ),
+  counts: z.object({ error: z.number(), warning: z.number(), note: z.number() }),
+  version: z.string(),
+  writing,
+});
+
+const policyLint = operation<z.infer<typeof lintInput>, z.infer<typeof lintOutput>>({
+  name: ['policy', 'lint'],
+  summary: 'Look for policies that do not do what they seem to',
+  parameters: [
+    { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
+    { key: 'cni', form: '--cni NAME', help: `the network plugin of the cluster: ${CNIS.join(', ')}` },
+    {
+      key: 'failOn',
+      form: '--fail-on LEVEL',
+      help: 'exit 1 at findings of this level or above: error, warning (default), note, never',
+    },
+    ...outputParameters('json, sarif'),
+  ],
+  input: lintInput,
+  output: lintOutput,
+  load: async () => (await import('./verbs/lint.ts')).lintVerb,
+});
+
+export const policyOperations = [policyMap, policyDiff, policyExplain, policyExposure, policyLint];

@@ -7,7 +7,7 @@ import { filesCatalogue, npmCatalogue, ociCatalogue, pypiCatalogue } from '#ecos
 import { enclaveCatalogue } from '#enclave';
 import { gateCatalogue } from '#gate';
 import { ledgerCatalogue } from '#ledger';
-import { policyCatalogue } from '#policy';
+import { lintCatalogue, policyCatalogue } from '#policy';
 import { projectCatalogue } from '#project';
 import { rehearseCatalogue } from '#rehearse';
 import { storeCatalogue } from '#store';
@@ -33,6 +33,7 @@ export const catalogues: readonly Catalogue[] = [
   enclaveCatalogue,
   rehearseCatalogue,
   policyCatalogue,
+  lintCatalogue,
   filesCatalogue,
   npmCatalogue,
   ociCatalogue,

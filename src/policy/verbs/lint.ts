@@ -1,0 +1,71 @@
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import type { Implementation, Style } from '#kernel';
+import { manifestsBelow } from '../io/manifests.ts';
+import { writeAnswer, writingOf } from '../io/output-file.ts';
+import { atLeast, lint } from '../lint/lint.ts';
+import { lintCatalogue, type LintCode } from '../lint/rules.ts';
+import { sarif } from '../lint/sarif.ts';
+import type { lintInput, lintOutput } from '../operations.ts';
+
+type Output = z.infer<typeof lintOutput>;
+
+const PLAIN: Pick<Style, 'bad' | 'warn' | 'dim'> = { bad: (text) => text, warn: (text) => text, dim: (text) => text };
+
+export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
+  async run({ folder, cni, failOn = 'warning', output, out }, world) {
+    const writing = writingOf(['json', 'sarif'], { output, out });
+    const { remarks, errors } = lint(await manifestsBelow(world.files, resolve(world.cwd, folder)), cni);
+    const grave = failOn === 'never' ? [] : remarks.filter((one) => atLeast(one, failOn));
+    const verdict = errors.length > 0 ? 'unknown' : grave.length > 0 ? 'failed' : 'passed';
+    const count = (level: string): number => remarks.filter((one) => one.level === level).length;
+    const result: Output = {
+      verdict,
+      findings: remarks.map((one) => {
+        const { title, why, fix } = lintCatalogue[one.rule];
+        return { ...one, title, why, fix };
+      }),
+      counts: { error: count('error'), warning: count('warning'), note: count('note') },
+      version: world.version,
+      writing,
+    };
+    await writeAnswer(world, writing, () => render(result, PLAIN));
+    return result;
+  },
+  exit: ({ verdict }) => (verdict === 'passed' ? 0 : 1),
+  show(result, style) {
+    if (result.writing.file === undefined) return render(result, style);
+    return `${result.verdict}: ${summary(result)}, written to ${result.writing.file}`;
+  },
+};
+
+function summary({ counts }: Output): string {
+  const part = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
+  return [part(counts.error, 'error'), part(counts.warning, 'warning'), part(counts.note, 'note')].join(', ');
+}
+
+function render(result: Output, style: Pick<Style, 'bad' | 'warn' | 'dim'>): string {
+  const { writing, findings, verdict, version, counts } = result;
+  if (writing.format === 'json') return JSON.stringify({ verdict, findings, counts }, null, 2);
+  if (writing.format === 'sarif') {
+    return sarif(
+      findings.map(({ rule, level, where, detail }) => ({ rule: rule as LintCode, level, where, detail })),
+      version,
+    );
+  }
+  const said = new Set<string>();
+  const lines = findings.flatMap(({ rule, level, where, title, detail, why, fix }) => {
+    // Why and what to do stand at the first of its kind.
+    const first = level !== 'note' && !said.has(rule);
+    said.add(rule);
+    const word = level === 'error' ? style.bad(level) : level === 'warning' ? style.warn(level) : level;
+    return [
+      `${where}: ${word}: ${title} ${style.dim(`(${rule})`)}`,
+      `    ${detail}`,
+      ...(first ? [style.dim(`    Why: ${why}`), style.dim(`    What to do: ${fix}`)] : []),
+    ];
+  });
+  const unknown =
+    verdict === 'unknown' ? ['Nothing else was looked at, since these objects are part of the answer.'] : [];
+  return [...lines, ...unknown, summary(result)].join('\n');
+}
