@@ -76,6 +76,11 @@ export function within(range: AddressRange, family: Family, value: bigint): bool
   return range.family === family && value >= range.from && value <= range.to;
 }
 
+/** Whether it is all of its family. */
+export function isWhole({ family, from, to }: AddressRange): boolean {
+  return from === WHOLE[family].from && to === WHOLE[family].to;
+}
+
 export function addressText(family: Family, value: bigint): string {
   if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 255n)).join('.');
   const groups = Array.from({ length: 8 }, (_, i) => ((value >> BigInt(112 - 16 * i)) & 0xffffn).toString(16));

@@ -1,5 +1,6 @@
 import { type Connectivity, connectivity } from './connections.ts';
 import type { Profile } from './engine.ts';
+import type { Cni } from './enforcers.ts';
 import { selects, NO } from './selector.ts';
 import type { Finding, Findings } from './findings.ts';
 import { type Cluster, NAMESPACE_NAME_LABEL, peerName } from './model.ts';
@@ -14,11 +15,12 @@ export interface Analysis {
   readonly ignored: readonly { readonly kind: string; readonly count: number }[];
 }
 
-export function analyse(files: readonly ManifestFile[], profile: Profile): Analysis {
-  const { cluster, findings, ignored } = readCluster(files);
+/** `cni`: the network plugin, where it is known; what plugins do differently then has one answer. */
+export function analyse(files: readonly ManifestFile[], profile: Profile, cni?: Cni): Analysis {
+  const { cluster, findings, ignored } = readCluster(files, { profile, cni });
   if (profile === 'specification') remark(cluster, findings);
   const readable = findings.errors.length === 0;
-  const found = readable ? connectivity(cluster, profile) : undefined;
+  const found = readable ? connectivity(cluster, profile, cni) : undefined;
   if (found !== undefined && profile === 'np-guard') {
     for (const pod of found.mixed) {
       findings.error('policy.owner-mixed', pod.place, `The pods of ${peerName(pod)} may do different things.`);

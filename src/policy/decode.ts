@@ -1,5 +1,5 @@
 import { isObject, type Json } from '#kernel';
-import { parseBlock } from './addresses.ts';
+import { parseAddress, parseBlock } from './addresses.ts';
 import { below, type Place } from './document.ts';
 import type { FindingCode, Findings } from './findings.ts';
 import type { AddressRange } from './addresses.ts';
@@ -122,6 +122,12 @@ export function labelsOf(field: Field): Labels {
 /** Absent and empty select everything; undefined where it is not valid. */
 export function selectorIn(field: Field): Selector | undefined {
   if (field.absent) return EVERYTHING;
+  const requirements = requirementsIn(field);
+  return requirements === undefined ? undefined : selectorOf(requirements);
+}
+
+/** `keyOf` takes what stands in front of a label key off, where an API has such prefixes. */
+export function requirementsIn(field: Field, keyOf = (key: string): string => key): Requirement[] | undefined {
   if (!field.only('matchLabels', 'matchExpressions')) return undefined;
   const requirements: Requirement[] = [];
   const labels = field.at('matchLabels');
@@ -129,7 +135,9 @@ export function selectorIn(field: Field): Selector | undefined {
     if (!labels.object()) return undefined;
     for (const [label, value] of Object.entries(labels.value as Record<string, unknown>)) {
       if (typeof value !== 'string') return labels.at(label).text() as undefined;
-      if (!isLabelKey(label)) return labels.at(label).wrong(`'${label}' is no label key.`, 'policy.selector-invalid');
+      if (!isLabelKey(keyOf(label))) {
+        return labels.at(label).wrong(`'${label}' is no label key.`, 'policy.selector-invalid');
+      }
       if (!isLabelValue(value)) {
         return labels.at(label).wrong(`'${value}' is no label value.`, 'policy.selector-invalid');
       }
@@ -141,7 +149,9 @@ export function selectorIn(field: Field): Selector | undefined {
     const label = item.at('key').text();
     const operator = item.at('operator').value;
     if (label === undefined) return undefined;
-    if (!isLabelKey(label)) return item.at('key').wrong(`'${label}' is no label key.`, 'policy.selector-invalid');
+    if (!isLabelKey(keyOf(label))) {
+      return item.at('key').wrong(`'${label}' is no label key.`, 'policy.selector-invalid');
+    }
     if (operator !== 'In' && operator !== 'NotIn' && operator !== 'Exists' && operator !== 'DoesNotExist') {
       return item
         .at('operator')
@@ -164,7 +174,7 @@ export function selectorIn(field: Field): Selector | undefined {
     }
     requirements.push({ label, operator, values: values as string[] });
   }
-  return selectorOf(requirements);
+  return requirements;
 }
 
 function isLabelKey(key: string): boolean {
@@ -184,13 +194,22 @@ export function blockIn(field: Field): AddressRange | undefined {
   const text = field.text();
   if (text === undefined) return undefined;
   const block = parseBlock(text);
-  if (block === undefined) {
-    return field.wrong(`'${text}' is no block of addresses in CIDR notation.`, 'policy.cidr-invalid');
-  }
+  if (block === undefined) return notABlock(field, text);
   if (!block.canonical) {
     field.findings.warning('policy.cidr-not-canonical', field.place, `'${text}' is read with these bits cleared.`);
   }
   return { family: block.family, from: block.from, to: block.to };
+}
+
+/** A block, or one address, which some APIs take for a block of its own. */
+export function blockOrAddressIn(field: Field): AddressRange | undefined {
+  const address = typeof field.value === 'string' ? parseAddress(field.value) : undefined;
+  if (address === undefined) return blockIn(field);
+  return { family: address.family, from: address.value, to: address.value };
+}
+
+function notABlock(field: Field, text: string): undefined {
+  return field.wrong(`'${text}' is no block of addresses in CIDR notation.`, 'policy.cidr-invalid');
 }
 
 export function protocolIn(field: Field): Protocol | undefined {

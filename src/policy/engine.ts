@@ -1,4 +1,4 @@
-import { type AddressRange, FAMILIES, type Family, parseAddress, WHOLE, within } from './addresses.ts';
+import { type AddressRange, FAMILIES, type Family, isWhole, parseAddress, WHOLE, within } from './addresses.ts';
 import { type Applying, type Cni, type Stage, stagesOf, type World, worldsOf } from './enforcers.ts';
 import {
   ACCOUNT_LABEL,
@@ -458,9 +458,13 @@ export class Engine {
           : rule.ports.reduce((set, port) => unite(set, isNamed(port) ? NO_PORTS : plainRange(port)), NO_PORTS);
     let found: PodsFound = { everyPod: true, pods: new Map(), why: 0 };
     if (rule.peers !== 'all') {
-      const matches = rule.peers.map((peer) => this.#findPeer(peer, policy));
+      const matches = rule.peers.map((peer) => this.#findPeer(peer, policy, rule.action));
       // Both families whole cover a pod wherever its address is.
-      if (this.#coverage(policy).known === YES && this.profile === 'specification' && coversAll(rule.peers)) {
+      if (
+        this.#coverage(policy, rule.action).known === YES &&
+        this.profile === 'specification' &&
+        coversAll(rule.peers)
+      ) {
         matches.push(this.#everyOther());
       }
       found = matches.length === 1 ? matches[0]! : strongest(matches);
@@ -474,7 +478,7 @@ export class Engine {
       blocks: rule.peers === 'all' ? [] : rule.peers.filter((peer) => peer.is === 'block'),
       everyAddress: rule.peers === 'all',
       elusive: rule.peers !== 'all' && rule.peers.some((peer) => isElusive(peer) && peer.outside !== false),
-      coversPods: this.#coverage(policy).known !== NO,
+      coversPods: this.#coverage(policy, rule.action).known !== NO,
       within: rule.within,
       own: rule.own === undefined ? undefined : this.#ownOf(rule.own, policy),
       unsure: rule.narrower !== undefined,
@@ -494,7 +498,8 @@ export class Engine {
   /** Those of the pods found whose address lies in one of these blocks. */
   #inside(found: PodsFound, blocks: readonly BlockPeer[], policy: Policy): PodsFound {
     const pods = found.everyPod ? new Map(this.classes.map(({ id }) => [id, YES as Match])) : found.pods;
-    const inside = strongest(blocks.map((block) => this.#blockPods(block, this.#coverage(policy))));
+    const coverage = { ...this.#coverage(policy, 'deny'), unknown: true };
+    const inside = strongest(blocks.map((block) => this.#blockPods(block, coverage)));
     // Both families whole cover a pod wherever its address is.
     if (coversAll(blocks)) return { everyPod: found.everyPod, pods: found.pods, why: found.why };
     const out = new Map<number, Match>();
@@ -512,10 +517,10 @@ export class Engine {
     return new Map(this.classes.map(({ id }) => [id, YES as Match]));
   }
 
-  #findPeer(peer: Peer, policy: Policy): PodsFound {
+  #findPeer(peer: Peer, policy: Policy, action: Rule['action']): PodsFound {
     if (peer.is === 'pods') return this.#findPods(peer, hostMatchOf(policy));
     if (this.profile === 'np-guard') return { everyPod: false, pods: new Map(), why: 0 };
-    if (peer.is === 'block') return this.#blockPods(peer, this.#coverage(policy));
+    if (peer.is === 'block') return this.#blockPods(peer, this.#coverage(policy, action));
     const hosts = peer.hosts === true ? this.classes.filter(({ hostNetwork }) => hostNetwork) : [];
     return { everyPod: false, pods: new Map(hosts.map(({ id }) => [id, MAYBE])), why: WHY.hostNetwork };
   }
@@ -525,9 +530,10 @@ export class Engine {
    * Cilium never do (docs.cilium.io security/policy/layer3, "IP/CIDR based"); nets of Calico are looked up by the
    * packet's address (felix/rules); `networks` of an admin policy do (NP-23).
    */
-  #coverage({ kind }: Policy): Coverage {
+  #coverage({ kind }: Policy, action: Rule['action']): Coverage {
     const dialect = dialectOf(kind);
     if (dialect === 'Cilium') return { known: NO, unknown: false };
+    if (dialect === 'Calico') return { known: YES, unknown: action !== 'allow' };
     if (dialect !== 'NetworkPolicy') return { known: YES, unknown: true };
     return { known: this.cni === 'cilium' ? NO : this.cni === 'calico' ? YES : MAYBE, unknown: false };
   }
@@ -779,7 +785,7 @@ export class Engine {
       if (inWorld === undefined || answer === inWorld) continue;
       answer = answer === undefined ? inWorld : either(answer, inWorld);
     }
-    const { possible, certain, why } = answer!;
+    const { certain, why } = answer!;
     return subject.hostNetwork ? answerOf(ALL_PORTS, certain, why | WHY.hostNetwork) : answer!;
   }
 
@@ -916,10 +922,6 @@ export class Engine {
  */
 function hostMatchOf({ kind }: Policy): Match {
   return kind === 'NetworkPolicy' || dialectOf(kind) === 'AdminNetworkPolicy' ? MAYBE : NO;
-}
-
-function isWhole({ family, from, to }: AddressRange): boolean {
-  return from === WHOLE[family].from && to === WHOLE[family].to;
 }
 
 function coversAll(peers: readonly Peer[]): boolean {

@@ -48,6 +48,7 @@ export interface Service {
   /** Undefined: its endpoints are made by hand. */
   readonly selector: Selector | undefined;
   readonly ports: readonly ServicePort[];
+  readonly labels?: Labels;
 }
 
 export interface ServicePort {

@@ -1,10 +1,13 @@
 import { isObject, type Json } from '#kernel';
 import { Field, labelsOf, protocolIn } from './decode.ts';
 import { decodeDocument, type ManifestDocument, splitDocuments } from './document.ts';
+import type { Profile } from './engine.ts';
+import { type Cni, foreignTo } from './enforcers.ts';
 import { Findings } from './findings.ts';
 import {
   type Cluster,
   type ContainerPort,
+  dialectOf,
   type Entrance,
   type Namespace,
   NAMESPACE_NAME_LABEL,
@@ -14,9 +17,11 @@ import {
   type Service,
   type ServicePort,
 } from './model.ts';
+import { type NetworkSet, readCalicoPolicy, readNetworkSet, readTier } from './read-calico.ts';
+import { type CidrGroup, readCidrGroup, readCiliumPolicy } from './read-cilium.ts';
 import { readAdminPolicy, readNetworkPolicy } from './read-policy.ts';
 import { parseAddress } from './addresses.ts';
-import { selectorOf } from './selector.ts';
+import { type Labels, selectorOf } from './selector.ts';
 
 /** A file of manifests as it was read. */
 export interface ManifestFile {
@@ -32,11 +37,39 @@ export interface ClusterReading {
   readonly ignored: ReadonlyMap<string, number>;
 }
 
-/** Reads manifests. With an error among the findings the cluster is incomplete, and no map may be made of it. */
-export function readCluster(files: readonly ManifestFile[]): ClusterReading {
+/** For which profile and network plugin manifests are read. */
+interface View {
+  readonly profile: Profile;
+  readonly cni?: Cni | undefined;
+}
+
+/**
+ * Reads manifests. With an error among the findings the cluster is incomplete, and no map may be made of it. With a view,
+ * the findings say too which policies it does not speak of.
+ */
+export function readCluster(files: readonly ManifestFile[], view?: View): ClusterReading {
   const reader = new ClusterReader();
   for (const file of files) reader.file(file);
-  return reader.finish();
+  const reading = reader.finish();
+  if (view !== undefined) dialects(reading, view);
+  return reading;
+}
+
+/** Policies that not every plugin enforces are never applied or left out in silence. */
+function dialects({ cluster, findings }: ClusterReading, { profile, cni }: View): void {
+  for (const [dialect, policies] of Map.groupBy(cluster.policies, ({ kind }) => dialectOf(kind))) {
+    const { place } = policies[0]!;
+    const count = `${policies.length} ${policies.length === 1 ? 'policy' : 'policies'} of ${dialect}`;
+    const special = dialect === 'Cilium' || dialect === 'Calico';
+    if (profile === 'np-guard') {
+      if (special)
+        findings.error('policy.dialect', place, `There are ${count}, of which netpol-analyzer knows nothing.`);
+    } else if (cni === undefined) {
+      if (special) findings.warning('policy.dialect', place, `There are ${count}, which only ${dialect} enforces.`);
+    } else if (foreignTo(new Set([dialect]), cni).length > 0) {
+      findings.warning('policy.dialect', place, `There are ${count}, which '${cni}' does not enforce.`);
+    }
+  }
 }
 
 const TEMPLATED: Readonly<Record<string, readonly string[]>> = {
@@ -54,7 +87,10 @@ const TEMPLATED: Readonly<Record<string, readonly string[]>> = {
 const POLICY_GROUPS = new Set(['policy.networking.k8s.io', 'cilium.io', 'crd.projectcalico.org', 'projectcalico.org']);
 /** Kinds of such a group that decide nothing. */
 const HARMLESS =
-  /^(?:CiliumEndpoint|CiliumEndpointSlice|CiliumIdentity|CiliumNode|IPPool|IPAMBlock|IPAMHandle|BlockAffinity|BGPConfiguration|BGPPeer|Installation|APIServer)$/;
+  /^(?:Cilium(?:Endpoint|EndpointSlice|Identity|Node|PodIPPool|LoadBalancerIPPool|L2AnnouncementPolicy|BGP\w+|EgressGatewayPolicy|ExternalWorkload)|IPPool|IPReservation|IPAMBlock|IPAMHandle|IPAMConfig|BlockAffinity|BGP\w+|CalicoNodeStatus|ClusterInformation|KubeControllersConfiguration|FelixConfiguration|Installation|APIServer)$/;
+/** Groups of Calico, of its API server and of the resources in which it stores them. */
+const CALICO_GROUPS: Readonly<Record<string, string>> = { 'projectcalico.org': 'v3', 'crd.projectcalico.org': 'v1' };
+const STAGED = /^Staged(?:Kubernetes|Global)?NetworkPolicy$/;
 const POLICY_KINDS =
   /networkpolic(?:y|ies)$|^(?:EgressFirewall|NetworkPolicy.*|HostEndpoint|GlobalNetworkSet|NetworkSet|Tier)$/i;
 /** They are about other networks of a pod than the one of the cluster. */
@@ -74,6 +110,17 @@ class ClusterReader {
   readonly #services: Service[] = [];
   readonly #entrances: Entrance[] = [];
   readonly #policies: Policy[] = [];
+  readonly #accounts = new Map<string, Labels>();
+  readonly #sets: NetworkSet[] = [];
+  readonly #tiers = new Map<string, { order: number; otherwise: 'deny' | 'pass' }>();
+  readonly #groups = new Map<string, CidrGroup>();
+  /** The place of an endpoint of a host, and of a policy that such ones apply to forwarded traffic. */
+  #host: { endpoint: Field | undefined; forwarding: Field | undefined } = {
+    endpoint: undefined,
+    forwarding: undefined,
+  };
+  /** Policies that refer to other objects, read when all are known. */
+  readonly #later: (() => void)[] = [];
   /** Where an object of this kind and name stands. */
   readonly #seen = new Map<string, Field>();
 
@@ -204,7 +251,77 @@ class ClusterReader {
       if (policy !== undefined) this.#policies.push(policy);
       return;
     }
+    if (group === 'cilium.io' && this.#cilium(object, version, kind)) return;
+    if (CALICO_GROUPS[group] === version && this.#calico(object, kind)) return;
     object.at('kind').wrong(`It is ${kind} of ${group}/${version}.`, 'policy.kind-unknown');
+  }
+
+  /** False: it is not known. */
+  #cilium(object: Field, version: string, kind: string): boolean {
+    if (kind === 'CiliumCIDRGroup' && (version === 'v2' || version === 'v2alpha1')) {
+      const meta = this.#meta(object, kind, false);
+      if (meta !== undefined) this.#groups.set(meta.name, readCidrGroup(object));
+      return true;
+    }
+    if (version !== 'v2' || (kind !== 'CiliumNetworkPolicy' && kind !== 'CiliumClusterwideNetworkPolicy')) return false;
+    const meta = this.#meta(object, kind, kind === 'CiliumNetworkPolicy');
+    if (meta === undefined) return true;
+    this.#later.push(() => {
+      const around = { services: this.#services, groups: this.#groups };
+      this.#policies.push(...readCiliumPolicy(object, kind, meta.namespace, meta.name, around));
+    });
+    return true;
+  }
+
+  /** False: it is not known. */
+  #calico(object: Field, kind: string): boolean {
+    if (STAGED.test(kind)) {
+      this.#findings.note('policy.staged', object.place, `It is a ${kind}.`);
+      this.#ignore(kind);
+      return true;
+    }
+    switch (kind) {
+      case 'NetworkPolicy':
+      case 'GlobalNetworkPolicy': {
+        const own = kind === 'NetworkPolicy' ? 'CalicoNetworkPolicy' : kind;
+        const meta = this.#meta(object, own, kind === 'NetworkPolicy');
+        if (meta === undefined) return true;
+        if (object.at('spec').at('applyOnForward').value === true) this.#host.forwarding ??= object;
+        this.#later.push(() => {
+          const around = {
+            services: this.#services,
+            namespaces: this.#namespaces,
+            sets: this.#sets,
+            tiers: this.#tiers,
+          };
+          const policy = readCalicoPolicy(object, own, meta.namespace, meta.name, around);
+          if (policy !== undefined) this.#policies.push(policy);
+        });
+        return true;
+      }
+      case 'Tier': {
+        const meta = this.#meta(object, kind, false);
+        if (meta !== undefined) this.#tiers.set(meta.name, readTier(object));
+        return true;
+      }
+      case 'NetworkSet':
+      case 'GlobalNetworkSet': {
+        const meta = this.#meta(object, kind, kind === 'NetworkSet');
+        if (meta !== undefined) this.#sets.push(readNetworkSet(object, meta.namespace));
+        return true;
+      }
+      case 'HostEndpoint':
+        this.#host.endpoint ??= object;
+        this.#ignore(kind);
+        return true;
+      case 'Profile':
+        // Calico makes those of namespaces and service accounts itself, with rules that allow everything.
+        if (/^(?:kns|ksa)\./.test(String(object.at('metadata').at('name').value))) return false;
+        this.#ignore(kind);
+        return true;
+      default:
+        return false;
+    }
   }
 
   #plain(object: Field, group: string, kind: string): void {
@@ -212,6 +329,7 @@ class ClusterReader {
     else if (group === '' && kind === 'Pod') this.#pod(object);
     else if (group === '' && kind === 'Namespace') this.#namespace(object);
     else if (group === '' && kind === 'Service') this.#service(object);
+    else if (group === '' && kind === 'ServiceAccount') this.#account(object);
     else if (kind === 'Ingress' && (group === 'networking.k8s.io' || group === 'extensions')) this.#ingress(object);
     else if (kind === 'Route' && group === 'route.openshift.io') this.#route(object);
     else this.#ignore(kind);
@@ -222,6 +340,12 @@ class ClusterReader {
     if (meta === undefined) return;
     const labels = { ...labelsOf(object.at('metadata').at('labels')), [NAMESPACE_NAME_LABEL]: meta.name };
     this.#namespaces.set(meta.name, { name: meta.name, labels, place: object.place });
+  }
+
+  #account(object: Field): void {
+    const meta = this.#meta(object, 'ServiceAccount', true);
+    if (meta === undefined) return;
+    this.#accounts.set(`${meta.namespace}/${meta.name}`, labelsOf(object.at('metadata').at('labels')));
   }
 
   #workload(object: Field, kind: string): void {
@@ -240,6 +364,7 @@ class ClusterReader {
       labels: labelsOf(metadata.at('labels')),
       ports: containerPorts(template.at('spec'), kind),
       hostNetwork: template.at('spec').at('hostNetwork').value === true,
+      ...accountIn(template.at('spec')),
       addresses: [],
       place: object.place,
     });
@@ -266,6 +391,7 @@ class ClusterReader {
       labels: labelsOf(metadata.at('labels')),
       ports: containerPorts(object.at('spec'), 'Pod'),
       hostNetwork: object.at('spec').at('hostNetwork').value === true,
+      ...accountIn(object.at('spec')),
       addresses: podAddresses(object.at('status')),
       place: object.place,
     });
@@ -297,7 +423,8 @@ class ClusterReader {
       });
     }
     const selector = requirements.length === 0 ? undefined : selectorOf(requirements);
-    this.#services.push({ ...meta, selector, ports });
+    const own = object.at('metadata').at('labels');
+    this.#services.push({ ...meta, selector, ports, ...(own.absent ? {} : { labels: labelsOf(own) }) });
   }
 
   #ingress(object: Field): void {
@@ -337,7 +464,13 @@ class ClusterReader {
   }
 
   finish(): ClusterReading {
+    for (const read of this.#later) read();
     this.#priorities();
+    const { endpoint, forwarding } = this.#host;
+    if (endpoint !== undefined && forwarding !== undefined) {
+      // applyOnForward: "apply the rules in this policy on forward traffic" (globalnetworkpolicy.go).
+      forwarding.wrong('It applies to forwarded traffic at the endpoints of hosts.', 'policy.host-endpoint');
+    }
     return {
       cluster: {
         namespaces: this.#namespaces,
@@ -345,6 +478,7 @@ class ClusterReader {
         services: this.#services,
         entrances: this.#entrances,
         policies: this.#policies,
+        accounts: this.#accounts,
       },
       findings: this.#findings,
       ignored: this.#ignored,
@@ -360,6 +494,7 @@ class ClusterReader {
         Object.entries(pod.labels).sort(),
         pod.ports,
         pod.hostNetwork,
+        pod.account,
         pod.addresses,
       ]);
       if (known.has(key)) return false;
@@ -372,7 +507,7 @@ class ClusterReader {
   #priorities(): void {
     const first = new Map<string, Policy>();
     for (const policy of this.#policies) {
-      if (policy.kind === 'NetworkPolicy') continue;
+      if (policy.tier !== 'admin' && policy.tier !== 'baseline') continue;
       const key = `${policy.kind}\n${policy.tier}\n${policy.priority}`;
       const other = first.get(key);
       if (other === undefined) first.set(key, policy);
@@ -389,6 +524,11 @@ class ClusterReader {
 
 function isPolicy(group: string, kind: string): boolean {
   return (POLICY_GROUPS.has(group) && !HARMLESS.test(kind)) || POLICY_KINDS.test(kind);
+}
+
+function accountIn(spec: Field): { account: string } | Record<string, never> {
+  const name = spec.at('serviceAccountName').value ?? spec.at('serviceAccount').value;
+  return typeof name === 'string' && name !== '' && name !== 'default' ? { account: name } : {};
 }
 
 function containerPorts(spec: Field, kind: string): ContainerPort[] {

@@ -86,14 +86,14 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ['an old version', policy('{}').replace('networking.k8s.io/v1', 'extensions/v1beta1'), /policy\.kind-unknown/],
   ['a kind misspelt', policy('{}').replace('NetworkPolicy', 'Networkpolicy'), /policy\.kind-unknown/],
   [
-    'a policy of Cilium',
-    'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: { name: c }\n',
+    'a policy of Cilium of a kind that is not analysed',
+    'apiVersion: cilium.io/v2\nkind: CiliumLocalRedirectPolicy\nmetadata: { name: c }\n',
     /^m\.yaml:2: policy\.kind-unknown/,
   ],
   [
-    'a policy of Calico',
-    'apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: { name: c }\n',
-    /policy\.kind-unknown/,
+    'a policy of Calico in a tier that is in no manifest',
+    'apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: { name: c }\nspec: { tier: t }\n',
+    /^m\.yaml:4: policy\.tier-unknown/,
   ],
   [
     'an item of a list',

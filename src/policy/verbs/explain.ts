@@ -23,7 +23,9 @@ export const explainVerb: Implementation<z.infer<typeof explainInput>, Output> =
     const number = Number(match?.[1]);
     if (match === null || number < 1 || number > 65535) throw policyFault('policy.port-unreadable', { where: port });
     const protocol = (match[2] ?? 'tcp').toUpperCase() as Protocol;
-    const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)));
+    const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)), {
+      profile,
+    });
     if (findings.errors.length > 0) {
       return { verdict: 'unknown', profile, decisions: [], errors: [...findings.errors] };
     }

@@ -9,7 +9,9 @@ import { showFindings } from './show-findings.ts';
 
 export const exposureVerb: Implementation<z.infer<typeof exposureInput>, z.infer<typeof exposureOutput>> = {
   async run({ folder, profile = 'specification' }, world) {
-    const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)));
+    const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)), {
+      profile,
+    });
     const errors = [...findings.errors];
     if (errors.length > 0) return { verdict: 'unknown', profile, exposure: [], unprotected: [], errors };
     const { rows, unprotected } = exposureOf(cluster, profile);
