@@ -6,7 +6,7 @@ import { clientConfig, serveOperation } from '#depot/operations';
 import { examine } from '#gate/operations';
 import { ledgerOperations } from '#ledger/operations';
 import { policyOperations } from '#policy/operations';
-import { doctor, rehearse } from '#rehearse/operations';
+import { doctor, rehearse, verifyReport } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
 import { init } from './init.ts';
@@ -33,6 +33,7 @@ export const operations: readonly AnyOperation[] = [
   serveOperation(async (files, home, clock) => (await import('#admit')).recoverSide(files, home, clock)),
   clientConfig,
   rehearse,
+  verifyReport,
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
   ...ledgerOperations,
   ...policyOperations,

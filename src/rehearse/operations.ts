@@ -45,7 +45,7 @@ const verifyReportOutput = z.object({
 });
 export type VerifyReportOutput = z.output<typeof verifyReportOutput>;
 
-const verifyReport = operation<VerifyReportInput, VerifyReportOutput>({
+export const verifyReport = operation<VerifyReportInput, VerifyReportOutput>({
   name: ['rehearse', 'verify'],
   summary: 'Check the report of a rehearsal: its signature, and the proof that a ledger holds it',
   parameters: [
@@ -82,5 +82,3 @@ export const doctor = operation<z.output<typeof doctorInput>, DoctorOutput>({
   output: doctorOutput,
   load: async () => (await import('./verbs/doctor.ts')).doctorVerb,
 });
-
-export const rehearseOperations = [rehearse, verifyReport, doctor] as const;
