@@ -1,6 +1,7 @@
 import { rangeText } from './addresses.ts';
 import { outsideRows, reasonsOf, together } from './connections.ts';
 import { type Answer, type Direction, Engine, type PodClass, type Profile } from './engine.ts';
+import type { Cni } from './enforcers.ts';
 import { type Cluster, isNamed, NAMESPACE_NAME_LABEL, type Peer, peerName, type PodPeer } from './model.ts';
 import { FIRST_PORT, includes, LAST_PORT, portText, type Protocol, PROTOCOLS } from './port-set.ts';
 import { EVERYTHING, type Match, NO, type Selector, selectorOf, selects, YES } from './selector.ts';
@@ -43,8 +44,8 @@ const DIRECTIONS: readonly Direction[] = ['egress', 'ingress'];
  * Looks at the walls of each workload alone: what policies around a pod that may come would keep from it is not
  * counted, for such a pod may come with its own. A pod that several rows describe gets what they say together.
  */
-export function exposureOf(cluster: Cluster, profile: Profile): Exposure {
-  const engine = new Engine(cluster, profile);
+export function exposureOf(cluster: Cluster, profile: Profile, cni?: Cni): Exposure {
+  const engine = new Engine(cluster, profile, cni);
   const covers = profile === 'np-guard' ? equals : impliedBy(cluster);
   const future = futurePods(cluster);
   const classesOf = new Map<string, Set<PodClass>>();

@@ -4,6 +4,8 @@ import { CNIS } from './enforcers.ts';
 import { LEVELS } from './lint/rules.ts';
 
 const profile = z.enum(['specification', 'np-guard']);
+const cni = z.enum(CNIS);
+const cniParameter = { key: 'cni', form: '--cni NAME', help: `the network plugin of the cluster: ${CNIS.join(', ')}` };
 const finding = z.object({
   severity: z.enum(['error', 'warning', 'note']),
   code: z.string(),
@@ -18,7 +20,7 @@ const connection = z.object({
   depends: z.array(z.string()).readonly().optional(),
 });
 
-export const mapInput = z.object({ folder: z.string(), profile: profile.optional() });
+export const mapInput = z.object({ folder: z.string(), profile: profile.optional(), cni: cni.optional() });
 export const mapOutput = z.object({
   verdict: z.enum(['mapped', 'unknown']),
   profile,
@@ -41,13 +43,19 @@ const policyMap = operation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>>
       form: '--profile PROFILE',
       help: "'specification' (default): what the Kubernetes documents say; 'np-guard': as netpol-analyzer answers",
     },
+    cniParameter,
   ],
   input: mapInput,
   output: mapOutput,
   load: async () => (await import('./verbs/map.ts')).mapVerb,
 });
 
-export const diffInput = z.object({ from: z.string(), to: z.string(), profile: profile.optional() });
+export const diffInput = z.object({
+  from: z.string(),
+  to: z.string(),
+  profile: profile.optional(),
+  cni: cni.optional(),
+});
 export const diffOutput = z.object({
   verdict: z.enum(['same', 'differs', 'unknown']),
   profile,
@@ -64,13 +72,14 @@ const policyDiff = operation<z.infer<typeof diffInput>, z.infer<typeof diffOutpu
     { key: 'from', form: '--from OLD', help: 'the manifests before' },
     { key: 'to', form: '--to NEW', help: 'the manifests after' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
+    cniParameter,
   ],
   input: diffInput,
   output: diffOutput,
   load: async () => (await import('./verbs/diff.ts')).diffVerb,
 });
 
-export const exposureInput = z.object({ folder: z.string(), profile: profile.optional() });
+export const exposureInput = z.object({ folder: z.string(), profile: profile.optional(), cni: cni.optional() });
 const direction = z.enum(['egress', 'ingress']);
 export const exposureOutput = z.object({
   verdict: z.enum(['answered', 'unknown']),
@@ -99,6 +108,7 @@ const policyExposure = operation<z.infer<typeof exposureInput>, z.infer<typeof e
   parameters: [
     { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
+    cniParameter,
   ],
   input: exposureInput,
   output: exposureOutput,
@@ -111,6 +121,7 @@ export const explainInput = z.object({
   port: z.string(),
   in: z.string().optional(),
   profile: profile.optional(),
+  cni: cni.optional(),
 });
 const decision = z.object({
   verdict: z.enum(['allowed', 'denied', 'depends']),
@@ -139,6 +150,7 @@ const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typeof exp
     { key: 'port', form: 'PORT', help: '80, 53/udp, 2905/sctp' },
     { key: 'in', form: '--in DIR', help: 'the folder of manifests (default: the working folder)' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
+    cniParameter,
   ],
   input: explainInput,
   output: explainOutput,
@@ -155,7 +167,7 @@ const outputKeys = { output: z.string().optional(), out: z.string().optional() }
 
 export const lintInput = z.object({
   folder: z.string(),
-  cni: z.enum(CNIS).optional(),
+  cni: cni.optional(),
   failOn: z.enum([...LEVELS, 'never']).optional(),
   ...outputKeys,
 });
@@ -182,7 +194,7 @@ const policyLint = operation<z.infer<typeof lintInput>, z.infer<typeof lintOutpu
   summary: 'Look for policies that do not do what they seem to',
   parameters: [
     { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
-    { key: 'cni', form: '--cni NAME', help: `the network plugin of the cluster: ${CNIS.join(', ')}` },
+    cniParameter,
     {
       key: 'failOn',
       form: '--fail-on LEVEL',

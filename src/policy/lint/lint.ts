@@ -15,7 +15,7 @@ export interface Linting {
 
 /** `cni`: the network plugin that is known to be there. */
 export function lint(files: readonly ManifestFile[], cni: Cni | undefined): Linting {
-  const { cluster, findings } = readCluster(files);
+  const { cluster, findings } = readCluster(files, { profile: 'specification', cni });
   const remarks = new Remarks();
   for (const { code, severity, where, detail } of findings.list) {
     const rule = OF_READING[code];
@@ -47,7 +47,7 @@ export function lint(files: readonly ManifestFile[], cni: Cni | undefined): Lint
   }
   lintNamespaces(pods, remarks);
   lintSource(pods, remarks);
-  lintReach(pods, remarks);
+  lintReach(pods, cni, remarks);
   return { remarks: remarks.list, errors: [] };
 }
 

@@ -1,5 +1,6 @@
 import { placeText } from '../document.ts';
 import { type Answer, type Direction, Engine, type PodClass, type Reach } from '../engine.ts';
+import type { Cni } from '../enforcers.ts';
 import { futureOf, impliedBy } from '../exposure.ts';
 import { type Cluster, type ContainerPort, isNamed, peerName, type Pod, type Policy, type Rule } from '../model.ts';
 import { ALL_PORTS, includes, intersect, NO_PORTS, portRange, portText, type PortSet, unite } from '../port-set.ts';
@@ -10,16 +11,16 @@ import { isWhole, namesOf, type PodIndex, policyText } from './source.ts';
 const DIRECTIONS: readonly Direction[] = ['ingress', 'egress'];
 
 /** What only an analysis shows: rules that change nothing, walls that are not closed. */
-export function lintReach(pods: PodIndex, remarks: Remarks): void {
+export function lintReach(pods: PodIndex, cni: Cni | undefined, remarks: Remarks): void {
   const { cluster } = pods;
-  const engine = new Engine(cluster, 'specification');
+  const engine = new Engine(cluster, 'specification', cni);
   const subjects = subjectsOf(engine);
   lintRedundant(engine, cluster, subjects, remarks);
   lintPortNames(pods, remarks);
   lintHosts(pods, remarks);
   lintBlocks(engine, cluster, subjects, remarks);
   lintBaseline(engine, remarks);
-  lintOpen(cluster, remarks);
+  lintOpen(cluster, cni, remarks);
 }
 
 /** The classes to which each policy applies. */
@@ -310,7 +311,7 @@ const DNS_LABELS: readonly (readonly [string, string])[] = [
 ];
 
 /** Pods that may come without labels into each namespace, and the DNS of the cluster, where the manifests do not have it. */
-function lintOpen(cluster: Cluster, remarks: Remarks): void {
+function lintOpen(cluster: Cluster, cni: Cni | undefined, remarks: Remarks): void {
   const spaces = [...new Set(cluster.pods.map(({ namespace }) => namespace))];
   const first = new Map(cluster.pods.toReversed().map((pod) => [pod.namespace, pod]));
   const come = new Map(spaces.map((namespace) => [namespace, imagined(namespace, {}, first.get(namespace)!)]));
@@ -323,7 +324,7 @@ function lintOpen(cluster: Cluster, remarks: Remarks): void {
     namespaces,
     pods: [...cluster.pods, ...come.values(), ...(assumed !== undefined && dns.includes(assumed) ? [assumed] : [])],
   };
-  const engine = new Engine(grown, 'specification');
+  const engine = new Engine(grown, 'specification', cni);
   const covered = (own: PodClass, direction: Direction): boolean =>
     engine.applying(own).some(({ policy }) => isClosing(policy, direction));
   const open = (own: PodClass, direction: Direction): boolean =>

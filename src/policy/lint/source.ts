@@ -92,22 +92,12 @@ function lintShape(policy: Policy, raw: unknown, remarks: Remarks): void {
   }
 }
 
-/** CIL-1. */
-function lintCilium(policy: Policy, raw: unknown, remarks: Remarks): void {
-  const specs = [
-    { spec: at(raw, 'spec'), path: ['spec'] as (string | number)[] },
-    ...list(at(raw, 'specs')).map((spec, i) => ({ spec, path: ['specs', i] })),
-  ];
-  for (const { spec, path } of specs) {
-    for (const key of ['ingress', 'egress', 'ingressDeny', 'egressDeny']) {
-      const value = at(spec, key);
-      if (!Array.isArray(value) || value.length > 0) continue;
-      remarks.add(
-        'lint.empty-in-cilium',
-        below(policy.place, ...path, key),
-        `'${key}: []' of '${policy.name}' does nothing.`,
-      );
-    }
+/** CIL-1. The place of such a policy is that of its `spec`, or of one of its `specs`. */
+function lintCilium(policy: Policy, spec: unknown, remarks: Remarks): void {
+  for (const key of ['ingress', 'egress', 'ingressDeny', 'egressDeny']) {
+    const value = at(spec, key);
+    if (!Array.isArray(value) || value.length > 0) continue;
+    remarks.add('lint.empty-in-cilium', below(policy.place, key), `'${key}: []' of '${policy.name}' does nothing.`);
   }
 }
 

@@ -8,9 +8,9 @@ import type { diffInput, diffOutput } from '../operations.ts';
 import { showFindings } from './show-findings.ts';
 
 export const diffVerb: Implementation<z.infer<typeof diffInput>, z.infer<typeof diffOutput>> = {
-  async run({ from, to, profile = 'specification' }, world) {
+  async run({ from, to, profile = 'specification', cni }, world) {
     const read = async (folder: string) =>
-      analyse(await manifestsBelow(world.files, resolve(world.cwd, folder)), profile);
+      analyse(await manifestsBelow(world.files, resolve(world.cwd, folder)), profile, cni);
     const [before, after] = [await read(from), await read(to)];
     if (before.connectivity === undefined || after.connectivity === undefined) {
       const errors = [

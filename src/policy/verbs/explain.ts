@@ -18,18 +18,19 @@ type Decision = Output['decisions'][number];
 type End = { readonly classes: readonly PodClass[] } | NonNullable<ReturnType<typeof parseAddress>>;
 
 export const explainVerb: Implementation<z.infer<typeof explainInput>, Output> = {
-  async run({ source, destination, port, in: folder = '.', profile = 'specification' }, world) {
+  async run({ source, destination, port, in: folder = '.', profile = 'specification', cni }, world) {
     const match = /^(\d{1,5})(?:\/(tcp|udp|sctp))?$/i.exec(port);
     const number = Number(match?.[1]);
     if (match === null || number < 1 || number > 65535) throw policyFault('policy.port-unreadable', { where: port });
     const protocol = (match[2] ?? 'tcp').toUpperCase() as Protocol;
     const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)), {
       profile,
+      cni,
     });
     if (findings.errors.length > 0) {
       return { verdict: 'unknown', profile, decisions: [], errors: [...findings.errors] };
     }
-    const engine = new Engine(cluster, profile);
+    const engine = new Engine(cluster, profile, cni);
     const [from, to] = [endOf(source, cluster, engine), endOf(destination, cluster, engine)];
     if (!('classes' in from) && !('classes' in to)) throw policyFault('policy.peer-unknown', { where: source });
     const decisions: Decision[] = [];

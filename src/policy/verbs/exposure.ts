@@ -8,13 +8,14 @@ import { readCluster } from '../read-cluster.ts';
 import { showFindings } from './show-findings.ts';
 
 export const exposureVerb: Implementation<z.infer<typeof exposureInput>, z.infer<typeof exposureOutput>> = {
-  async run({ folder, profile = 'specification' }, world) {
+  async run({ folder, profile = 'specification', cni }, world) {
     const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)), {
       profile,
+      cni,
     });
     const errors = [...findings.errors];
     if (errors.length > 0) return { verdict: 'unknown', profile, exposure: [], unprotected: [], errors };
-    const { rows, unprotected } = exposureOf(cluster, profile);
+    const { rows, unprotected } = exposureOf(cluster, profile, cni);
     return { verdict: 'answered', profile, exposure: [...rows], unprotected: [...unprotected], errors: [] };
   },
   exit: ({ verdict }) => (verdict === 'answered' ? 0 : 1),

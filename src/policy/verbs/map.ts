@@ -8,9 +8,9 @@ import type { mapInput, mapOutput } from '../operations.ts';
 import { showFindings } from './show-findings.ts';
 
 export const mapVerb: Implementation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>> = {
-  async run({ folder, profile = 'specification' }, world) {
+  async run({ folder, profile = 'specification', cni }, world) {
     const files = await manifestsBelow(world.files, resolve(world.cwd, folder));
-    const { connectivity, findings, counts, ignored } = analyse(files, profile);
+    const { connectivity, findings, counts, ignored } = analyse(files, profile, cni);
     return {
       verdict: connectivity === undefined ? 'unknown' : 'mapped',
       profile,
