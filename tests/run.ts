@@ -92,6 +92,7 @@ const SLOW = [
   'src/capture/process.test.ts',
   'src/enclave/enclave.test.ts',
   'src/enclave/without-routes.test.ts',
+  'src/rehearse/supervised-service.test.ts',
   'src/gate/examine.test.ts',
   'src/ledger/crash.test.ts',
   'src/ledger/power-cut.test.ts',

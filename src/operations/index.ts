@@ -3,6 +3,7 @@ import { admit, approve, promote, rollback } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
+import { enclaveOperations } from '#enclave/operations';
 import { examine } from '#gate/operations';
 import { ledgerOperations } from '#ledger/operations';
 import { policyOperations } from '#policy/operations';
@@ -34,6 +35,7 @@ export const operations: readonly AnyOperation[] = [
   clientConfig,
   rehearse,
   verifyReport,
+  ...enclaveOperations,
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
   ...ledgerOperations,
   ...policyOperations,

@@ -16,6 +16,7 @@ export {
   type Preparation,
   type Project,
   type ProjectRequest,
+  type Readiness,
   type Service,
 } from './project.ts';
 export { parseProject, readProject } from './read.ts';

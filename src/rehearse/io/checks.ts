@@ -22,7 +22,7 @@ export async function tryRequest(
   await stage.story.step(`request-${index + 1}`, `${method} ${path} of ${to}`, 'enclave', async () => {
     const port = stage.crossed.project.services.find(({ name }) => name === to)?.port;
     if (port === undefined) throw new StepFailure(`The service ${to} declares no port.`);
-    if (!stage.running.has(to)) throw new StepFailure(`The service ${to} does not run.`, 'not-tested');
+    if (!stage.runs(to)) throw new StepFailure(`The service ${to} does not run.`, 'not-tested');
     const { headers, body } = request;
     const answer = await stage.probe(from, {
       probe: 'http',
@@ -53,10 +53,10 @@ export async function tryEdges(stage: Stage): Promise<string[]> {
   const { services, flows } = stage.crossed.project;
   const open = new Set(flows.map(({ from, to, port, protocol }) => `${from}>${to}:${port}/${protocol}`));
   const pairs = services
-    .filter(({ name }) => stage.running.has(name))
+    .filter(({ name }) => stage.runs(name))
     .flatMap(({ name: from }) =>
       services.flatMap(({ name: to, port }) =>
-        from === to || port === undefined || !stage.running.has(to) || open.has(`${from}>${to}:${port}/tcp`)
+        from === to || port === undefined || !stage.runs(to) || open.has(`${from}>${to}:${port}/tcp`)
           ? []
           : [{ from, to, port }],
       ),

@@ -4,14 +4,14 @@ import { type Attempt, openEnclave } from '#enclave';
 import type { World } from '#kernel';
 import { factsOf } from '../enclave-facts.ts';
 import type { EnclaveFacts, Report, ReportedAttempt, RuntimeHost, ServiceLog } from '../report.ts';
-import type { Story } from '../story.ts';
+import { StepFailure, type Story } from '../story.ts';
 import { tryEdges, tryRequest } from './checks.ts';
 import type { Crossed } from './crossing.ts';
 import { servedSize, tellDigests } from './digests.ts';
 import { install, type Installation, installationsOf } from './installations.ts';
 import { tryMisdeed } from './misdeed.ts';
 import type { Place } from './place.ts';
-import { startDepot, startServices } from './services.ts';
+import { checkServices, startDepot, startServices } from './services.ts';
 import { DEPOT_PORT, Stage } from './stage.ts';
 import { findClients } from './tools.ts';
 
@@ -91,7 +91,7 @@ export async function runInside(world: World, place: Place, story: Story, crosse
     const value = await openEnclave({
       machines: [...names],
       flows: [...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values()],
-      writable: [place.work, place.inside],
+      writable: [place.work, place.inside, place.logs],
       needed: [place.folder, ...clients.folders],
       env: world.env,
       tools: clients,
@@ -106,6 +106,11 @@ export async function runInside(world: World, place: Place, story: Story, crosse
   const base = `http://${depot}:${DEPOT_PORT}`;
   const stage = new Stage({ world, place, story, crossed, clients, enclave, copy, base });
   const deliberate = new Set<string>();
+  let over = false;
+  const limit = setTimeout(() => {
+    over = true;
+    void enclave.close();
+  }, project.timeLimit * 1000);
   try {
     const before = await servedSize(stage);
     if (!(await startDepot(stage, depot))) return nothing;
@@ -117,6 +122,7 @@ export async function runInside(world: World, place: Place, story: Story, crosse
     for (const key of await tryEdges(stage)) deliberate.add(key);
     deliberate.add(misdeed);
     await tryMisdeed(stage, misdeed);
+    await checkServices(stage);
     await enclave.attempts();
     const artifacts = await tellDigests(stage, before);
     const marked = countedAttempts(attempts).map((attempt) => ({
@@ -124,6 +130,12 @@ export async function runInside(world: World, place: Place, story: Story, crosse
       deliberate:
         deliberate.has(attempt.from) || deliberate.has(`${attempt.from}>${attempt.to ?? ''}:${attempt.port ?? 0}`),
     }));
+    if (over) {
+      await story.step('time-limit', 'All of it is over within its time', 'enclave', () => {
+        const detail = `It took longer than ${project.timeLimit} s; what was not finished was ended.`;
+        return Promise.reject(new StepFailure(detail));
+      });
+    }
     return {
       attempts: marked,
       artifacts,
@@ -132,6 +144,7 @@ export async function runInside(world: World, place: Place, story: Story, crosse
       runtimeHosts: [],
     };
   } finally {
+    clearTimeout(limit);
     await enclave.close();
   }
 }

@@ -1,9 +1,10 @@
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { ImageRoot } from '#enclave';
 import type { Service } from '#project';
 import { LogTail } from '../log-tail.ts';
 import { StepFailure } from '../story.ts';
 import { DEPOT_PORT, type Stage } from './stage.ts';
+import { type Launch, SupervisedService } from './supervised-service.ts';
 
 const READY_TIME = 60_000;
 
@@ -22,25 +23,52 @@ export async function startDepot(stage: Stage, machine: string): Promise<boolean
     if (!(await depot.listening(DEPOT_PORT, READY_TIME))) {
       throw new StepFailure(`It did not listen: ${lines.slice(-5).join(' ')}`);
     }
-    stage.running.set(machine, depot);
     return { value: true, detail: stage.base, command: `sallyport ${args.join(' ')}` };
   });
   return done === true;
 }
 
+/** Starts each as soon as all that it needs is ready: what does not wait for one another starts side by side. */
 export async function startServices(stage: Stage, images: ReadonlyMap<string, ImageRoot>): Promise<void> {
-  const done = new Set<string>();
+  const started = new Map<string, Promise<boolean>>();
   for (const service of inOrder(stage.crossed.project.services)) {
-    const id = `service-${service.name}`;
-    const title = `The service ${service.name} runs`;
-    const missing = service.needs.filter((name) => !done.has(name));
-    if (missing.length > 0) {
-      stage.story.skip(id, title, 'enclave', `It needs ${missing.join(', ')}, which did not start.`);
-      continue;
-    }
-    const started = await stage.story.step(id, title, 'enclave', () => start(stage, service, images));
-    if (started !== undefined) done.add(service.name);
+    started.set(service.name, startWhenNeeded(stage, service, images, started));
   }
+  await Promise.all(started.values());
+}
+
+async function startWhenNeeded(
+  stage: Stage,
+  service: Service,
+  images: ReadonlyMap<string, ImageRoot>,
+  started: ReadonlyMap<string, Promise<boolean>>,
+): Promise<boolean> {
+  const id = `service-${service.name}`;
+  const title = `The service ${service.name} runs`;
+  const missing: string[] = [];
+  for (const name of service.needs) if ((await started.get(name)) !== true) missing.push(name);
+  if (missing.length > 0) {
+    stage.story.skip(id, title, 'enclave', `It needs ${missing.join(', ')}, which did not start.`);
+    return false;
+  }
+  return (await stage.story.step(id, title, 'enclave', () => start(stage, service, images))) !== undefined;
+}
+
+/** What ran must still run after everything that was asked of it. */
+export async function checkServices(stage: Stage): Promise<void> {
+  const { services } = stage;
+  if (services.size === 0) return;
+  await stage.story.step('services', 'The services ran to the end', 'enclave', async () => {
+    const fallen = [...services.values()].filter(({ trouble }) => trouble !== '');
+    if (fallen.length > 0) throw new StepFailure(fallen.map(({ name, trouble }) => `${name}: ${trouble}`).join(' '));
+    const again = [...services.values()].filter(({ restarts }) => restarts > 0);
+    const logged = await stage.enclave.logs();
+    const cut = logged
+      .filter((log) => log.cut)
+      .map(({ path, bytes }) => `${basename(path)} is the end of ${bytes} bytes`);
+    const notes = [...again.map(({ name, restarts }) => `${name} was started again (${restarts})`), ...cut];
+    return { value: true, detail: [`${services.size} services; logs in ${stage.place.logs}`, ...notes].join('; ') };
+  });
 }
 
 async function start(stage: Stage, service: Service, images: ReadonlyMap<string, ImageRoot>) {
@@ -70,29 +98,24 @@ async function start(stage: Stage, service: Service, images: ReadonlyMap<string,
   const log = new LogTail();
   stage.logs.set(service.name, log);
   // Looked up by env(1) inside, with the service's own PATH.
-  const [program, rest] = image === undefined ? ['/usr/bin/env', [command, ...args]] : [command, args];
-  const running = await stage.enclave.start(service.name, program, rest, {
+  const beside: Launch['beside'] = ([program = '', ...words]) =>
+    image === undefined ? { command: '/usr/bin/env', args: [program, ...words] } : { command: program, args: words };
+  const options = {
     cwd: folder,
     env,
     hide: stage.hidden,
     ...(image === undefined ? {} : { root: image }),
-    onLine: (line) => log.add(line),
-  });
-  const started = performance.now();
-  if (service.port !== undefined && !(await running.listening(service.port, READY_TIME))) {
-    throw new StepFailure(`Port ${service.port} does not answer. Its last words: ${log.last(6).join(' | ')}`);
-  }
-  stage.running.set(service.name, running);
-  const ready =
-    service.port === undefined
-      ? 'started'
-      : `answers on ${service.port} after ${Math.round(performance.now() - started)} ms`;
-  return {
-    value: true,
-    detail: ready,
-    command: line.join(' '),
-    ...(image === undefined ? {} : { digest: image.manifest }),
+    log: join(stage.place.logs, `${service.name}.log`),
   };
+  const running = new SupervisedService(
+    stage.enclave,
+    service,
+    { ...beside([command, ...args]), options, beside },
+    log,
+  );
+  stage.services.set(service.name, running);
+  const detail = await running.start();
+  return { value: true, detail, command: line.join(' '), ...(image === undefined ? {} : { digest: image.manifest }) };
 }
 
 /** Services with what they need before them. */

@@ -1,10 +1,11 @@
-import { type Enclave, type InsideProcess, probeFrom } from '#enclave';
+import { type Enclave, probeFrom } from '#enclave';
 import { printable, type World } from '#kernel';
 import { lastWords } from '#system';
 import type { LogTail } from '../log-tail.ts';
 import type { Story } from '../story.ts';
 import type { Crossed } from './crossing.ts';
 import type { Place } from './place.ts';
+import type { SupervisedService } from './supervised-service.ts';
 import type { Clients } from './tools.ts';
 
 export const DEPOT_PORT = 4873;
@@ -23,7 +24,8 @@ export class Stage {
   readonly base: string;
   /** Keys of either side are nobody's business in there; the depot alone reads the inside's content. */
   readonly hidden: readonly string[];
-  readonly running = new Map<string, InsideProcess>();
+  /** Those that were started, whether they became ready or not. */
+  readonly services = new Map<string, SupervisedService>();
   /** What services wrote, by name. */
   readonly logs = new Map<string, LogTail>();
   readonly pythonFolders = new Map<string, string>();
@@ -37,12 +39,17 @@ export class Stage {
     this.enclave = parts.enclave;
     this.copy = parts.copy;
     this.base = parts.base;
-    this.hidden = [this.place.outside, this.place.inside, this.place.media];
+    this.hidden = [this.place.outside, this.place.inside, this.place.media, this.place.logs];
   }
 
   probe(machine: string, probe: Parameters<typeof probeFrom>[2]): ReturnType<typeof probeFrom> {
     const options = { cwd: this.place.work, env: this.environment({}), hide: this.hidden };
     return probeFrom(this.enclave, machine, probe, options);
+  }
+
+  /** Whether a service is ready now. */
+  runs(name: string): boolean {
+    return this.services.get(name)?.ready === true;
   }
 
   get path(): string {
