@@ -98,6 +98,7 @@ const SLOW = [
   'src/ledger/power-cut.test.ts',
   'src/ledger/recovery.test.ts',
   'src/rehearse/rehearse.test.ts',
+  'src/rehearse/second-pass.test.ts',
   'src/system/client-settings.test.ts',
   'src/trust/io/drafts.test.ts',
   'src/trust/io/key-files.test.ts',

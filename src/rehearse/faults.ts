@@ -15,6 +15,11 @@ export const rehearseCatalogue = {
     fix: 'Read what the step says in the report; put it right and run the same command again: what is finished is kept.',
     kind: 'reason',
   },
+  'rehearse.leans-on-outside': {
+    title: 'A step ends otherwise where nobody outside answers.',
+    fix: 'It is named with the hosts that it wanted. Capture what it wants from there, or switch the call off by its own setting.',
+    kind: 'reason',
+  },
   'rehearse.not-tested': {
     title: 'A step could not be tried, so nothing is known about it.',
     fix: "The report says why. 'sallyport doctor' lists what this machine lacks.",

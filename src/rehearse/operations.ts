@@ -5,6 +5,7 @@ import { type Report, reportShape } from './report.ts';
 const rehearseInput = z.object({
   folder: z.string().optional(),
   report: z.string().optional(),
+  everyInstall: z.boolean().optional(),
 });
 export type RehearseInput = z.output<typeof rehearseInput>;
 
@@ -14,6 +15,11 @@ export const rehearse = operation<RehearseInput, Report>({
   parameters: [
     { key: 'folder', form: '[DIR]', help: 'the project (default: the working folder)' },
     { key: 'report', form: '--report FILE', help: 'where the report goes (default: DIR/.sallyport/report.json)' },
+    {
+      key: 'everyInstall',
+      form: '--every-install',
+      help: 'without any route install again also what had asked for nothing outside',
+    },
   ],
   input: rehearseInput,
   output: reportShape,

@@ -4,8 +4,11 @@ import type { Report, Step } from './report.ts';
 /** A step did not do what it should: an answer about the project, not a bug of ours. */
 export class StepFailure extends Error {
   readonly outcome: 'failed' | 'not-tested';
-  constructor(detail: string, outcome: 'failed' | 'not-tested' = 'failed') {
+  /** A code of the catalogue that says more than that a step failed. */
+  readonly code: string | undefined;
+  constructor(detail: string, outcome: 'failed' | 'not-tested' = 'failed', code?: string) {
     super(detail);
+    this.code = code;
     this.name = 'StepFailure';
     this.outcome = outcome;
   }
@@ -70,7 +73,7 @@ export class Story {
         : errorMessage(error);
       end(outcome, { detail });
       this.reasons.push({
-        code: outcome === 'failed' ? 'rehearse.step-failed' : 'rehearse.not-tested',
+        code: codeOf(error, outcome),
         where: id,
         detail,
       });
@@ -88,4 +91,9 @@ export class Story {
   get verdict(): Report['verdict'] {
     return this.steps.length > 0 && this.steps.every(({ outcome }) => outcome === 'ok') ? 'proved' : 'not-proved';
   }
+}
+
+function codeOf(error: unknown, outcome: 'failed' | 'not-tested'): string {
+  if (error instanceof StepFailure && error.code !== undefined) return error.code;
+  return outcome === 'failed' ? 'rehearse.step-failed' : 'rehearse.not-tested';
 }

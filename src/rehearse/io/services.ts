@@ -8,11 +8,13 @@ import { type Launch, SupervisedService } from './supervised-service.ts';
 
 const READY_TIME = 60_000;
 
-export async function startDepot(stage: Stage, machine: string): Promise<boolean> {
+/** `journal`: where it writes what went out, if that is not the home. */
+export async function startDepot(stage: Stage, machine: string, journal?: string): Promise<boolean> {
   const { inside, outside, media, work } = stage.place;
   const done = await stage.story.step('depot', 'The depot serves what was admitted', 'enclave', async () => {
     const [program = '', ...leading] = stage.world.self;
     const args = ['serve', '--listen', `0.0.0.0:${DEPOT_PORT}`, '--insecure-no-auth', '--home', inside, '--json'];
+    if (journal !== undefined) args.push('--journal', journal);
     const lines: string[] = [];
     const depot = await stage.enclave.start(machine, program, [...leading, ...args], {
       cwd: work,

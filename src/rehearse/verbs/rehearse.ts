@@ -26,7 +26,7 @@ export const rehearseVerb: Implementation<RehearseInput, Report> = {
       if (crossed === undefined) {
         story.skip('inside', 'The project runs without a network', 'enclave', 'Nothing has crossed.');
       } else {
-        inside = await runInside(world, place, story, crossed);
+        inside = await runInside(world, place, story, crossed, { everyInstall: input.everyInstall ?? false });
         refusals = await refuse(world, place, story, crossed);
         await verifyLedgers(world, place, story);
       }
@@ -70,7 +70,7 @@ function announce(world: World, folder: string): void {
   const steps = [
     'init, capture, seal and inspect outside',
     'pin, admit and ledger verify inside',
-    'serve, npm ci, pip install, skopeo copy and the services in network namespaces without an uplink',
+    'serve, npm ci, pip install, skopeo copy and the services in network namespaces without an uplink, and again without any route',
     'three bundles that must be refused',
   ];
   const text = `Rehearsing ${folder}: ${steps.join('; ')}. What is captured already is not fetched again.`;
