@@ -1,0 +1,122 @@
+import { existsSync, writeSync } from 'node:fs';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Attempt } from '../attempt.ts';
+import type { SeccompListener } from '../seccomp.ts';
+import type { Owner } from './owner.ts';
+import type { Seen, WatcherData, WatcherMetadata, WatcherWord } from './watcher.ts';
+
+export interface WatchOptions {
+  /** Where the container runtime connects to; at most 107 bytes. */
+  readonly path: string;
+  /** Files opened for writing are told as well: a tenth of a millisecond each (docs/operate/stalls.md). */
+  readonly writes: boolean;
+  readonly tell: (attempt: Attempt) => void;
+  /** Sockets that stand there as decoys: whoever connects is told by them, and only named by us. */
+  readonly decoys: ReadonlySet<string>;
+}
+
+/** Who tried what, as far as system calls show it. */
+export interface Watch {
+  /** '' while it watches; else why it does not, and then nobody is named. */
+  readonly unavailable: string;
+  /** For the profile of a program of this machine. Undefined where nobody watches. */
+  listener(machine: string, writable: readonly string[]): SeccompListener | undefined;
+  /** Who last called this address, asked for this name or connected to this socket of late. */
+  caller(machine: string, address: string, port: number | undefined): Owner | undefined;
+  asker(machine: string, name: string): Owner | undefined;
+  connected(machine: string, path: string): Owner | undefined;
+  close(): Promise<void>;
+}
+
+/** Milliseconds for which a call explains a packet. */
+const LATE = 10_000;
+/** Calls that are remembered. */
+const REMEMBERED = 20_000;
+
+/** Never throws: without it the network is watched all the same, and nobody is named. */
+export async function openWatch(options: WatchOptions): Promise<Watch> {
+  const here = fileURLToPath(import.meta.url);
+  const data: WatcherData = { path: options.path };
+  const worker = new Worker(new URL(`./watcher${extname(here)}`, import.meta.url), {
+    execArgv: ['--experimental-ffi', '--no-warnings'],
+    workerData: data,
+    // It needs next to nothing, and there may be fifty enclaves.
+    resourceLimits: { maxOldGenerationSizeMb: 64 },
+  });
+  const remembered = new Map<string, { readonly owner: Owner; readonly until: number }>();
+  const remember = (key: string, owner: Owner | undefined): void => {
+    if (owner === undefined) return;
+    remembered.delete(key);
+    remembered.set(key, { owner, until: performance.now() + LATE });
+    if (remembered.size <= REMEMBERED) return;
+    for (const oldest of remembered.keys()) {
+      remembered.delete(oldest);
+      break;
+    }
+  };
+  const recall = (key: string): Owner | undefined => {
+    const found = remembered.get(key);
+    return found === undefined || found.until < performance.now() ? undefined : found.owner;
+  };
+  const take = (seen: Seen): void => {
+    const { machine, owner } = seen;
+    const attempt = (rest: Omit<Attempt, 'time' | 'from'>): void =>
+      options.tell({ time: new Date().toISOString(), from: machine, ...rest, ...owner });
+    switch (seen.seen) {
+      case 'address':
+        return remember(`${machine}|${seen.address}|${seen.port}`, owner);
+      case 'question':
+        return remember(`${machine}|?${seen.name}`, owner);
+      case 'unix': {
+        remember(`${machine}|${seen.path}`, owner);
+        if (seen.there || options.decoys.has(seen.path)) return;
+        const protocol = seen.path.startsWith('@') ? 'abstract' : 'unix';
+        return attempt({ kind: 'socket', protocol, path: seen.path, answer: 'refused' });
+      }
+      case 'socket':
+        return attempt({ kind: 'socket', protocol: seen.family, answer: 'denied' });
+      case 'write':
+        return attempt({ kind: 'write', protocol: 'file', path: seen.path, answer: 'denied' });
+    }
+  };
+  let wake: number | undefined;
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const unavailable = await new Promise<string>((resolve) => {
+    worker.on('message', (word: WatcherWord) => {
+      if (word.word === 'seen') for (const one of word.seen) take(one);
+      else if (word.word === 'unavailable') resolve(word.reason);
+      else {
+        ({ wake } = word);
+        resolve('');
+      }
+    });
+    worker.on('error', (error) => resolve(error.message));
+    worker.on('exit', () => resolve('the watching thread ended'));
+  });
+  worker.unref();
+  const stop = (): void => {
+    if (wake !== undefined) writeSync(wake, Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]));
+    wake = undefined;
+  };
+  // It waits inside the kernel, and the end of the process would wait for it.
+  process.on('exit', stop);
+  return {
+    unavailable,
+    listener(machine, writable) {
+      if (unavailable !== '' || !existsSync(options.path)) return undefined;
+      const metadata: WatcherMetadata = { machine, writable };
+      return { path: options.path, metadata: JSON.stringify(metadata), writes: options.writes };
+    },
+    caller: (machine, address, port) => recall(`${machine}|${address}|${port ?? ''}`),
+    asker: (machine, name) => recall(`${machine}|?${name}`),
+    connected: (machine, path) => recall(`${machine}|${path}`),
+    async close() {
+      process.off('exit', stop);
+      worker.ref();
+      stop();
+      await ended;
+    },
+  };
+}
