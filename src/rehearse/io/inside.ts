@@ -1,22 +1,20 @@
-import { cp, mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { type Attempt, openEnclave } from '#enclave';
+import { join } from 'node:path';
+import { type Attempt, type EnclaveFlow, type ImageRoot, openEnclave } from '#enclave';
 import type { World } from '#kernel';
 import { factsOf } from '../enclave-facts.ts';
 import type { EnclaveFacts, Report, ReportedAttempt, RuntimeHost, ServiceLog } from '../report.ts';
 import { StepFailure, type Story } from '../story.ts';
 import { tryEdges, tryRequest } from './checks.ts';
+import { copyProject } from './copy-project.ts';
 import type { Crossed } from './crossing.ts';
 import { servedSize, tellDigests } from './digests.ts';
 import { install, type Installation, installationsOf } from './installations.ts';
 import { tryMisdeed } from './misdeed.ts';
 import type { Place } from './place.ts';
+import { runWithoutRoutes } from './second-pass.ts';
 import { checkServices, startDepot, startServices } from './services.ts';
 import { DEPOT_PORT, Stage } from './stage.ts';
 import { findClients } from './tools.ts';
-
-/** Folders of a project that are no input of it. */
-const LEFT_OUT = new Set(['node_modules', '.git', '.sallyport', '.venv', '__pycache__']);
 
 export interface InsideResult {
   readonly attempts: readonly ReportedAttempt[];
@@ -35,7 +33,13 @@ export const NOTHING_INSIDE: InsideResult = {
 };
 
 /** Runs the project where there is no network, with the depot as the only place that has anything. */
-export async function runInside(world: World, place: Place, story: Story, crossed: Crossed): Promise<InsideResult> {
+export async function runInside(
+  world: World,
+  place: Place,
+  story: Story,
+  crossed: Crossed,
+  { everyInstall = false }: { readonly everyInstall?: boolean } = {},
+): Promise<InsideResult> {
   const { project } = crossed;
   const nothing = NOTHING_INSIDE;
   const names = new Set(project.services.map(({ name }) => name));
@@ -58,18 +62,9 @@ export async function runInside(world: World, place: Place, story: Story, crosse
   if (clients === undefined) return nothing;
 
   const copy = join(place.work, 'project');
-  await mkdir(copy);
-  // Entry by entry: the copy lies below the folder itself, which a copy of the whole would refuse.
-  for (const { name } of await world.files.list(project.folder)) {
-    if (LEFT_OUT.has(name)) continue;
-    await cp(join(project.folder, name), join(copy, name), {
-      recursive: true,
-      verbatimSymlinks: true,
-      filter: (source) => !LEFT_OUT.has(basename(source)),
-    });
-  }
+  await copyProject(world, project.folder, copy);
   const machineOf = (name: string): string => (name === 'outside' ? user : name);
-  const flows = [
+  const flows: EnclaveFlow[] = [
     ...[...installations.map(({ machine }) => machine), user, misdeed].map((from) => ({
       from,
       to: depot,
@@ -86,11 +81,14 @@ export async function runInside(world: World, place: Place, story: Story, crosse
     }),
   ];
 
+  const distinct = [...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values()];
+  const requests = project.requests.map((request) => ({ ...request, from: machineOf(request.from) }));
+
   const attempts: Attempt[] = [];
   const enclave = await story.step('enclave', 'An enclave without any uplink stands', 'enclave', async () => {
     const value = await openEnclave({
       machines: [...names],
-      flows: [...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values()],
+      flows: distinct,
       writable: [place.work, place.inside, place.logs],
       needed: [place.folder, ...clients.folders],
       env: world.env,
@@ -107,17 +105,46 @@ export async function runInside(world: World, place: Place, story: Story, crosse
   const stage = new Stage({ world, place, story, crossed, clients, enclave, copy, base });
   const deliberate = new Set<string>();
   let over = false;
+  const enclaves = [enclave];
   const limit = setTimeout(() => {
     over = true;
-    void enclave.close();
+    for (const one of enclaves) void one.close();
   }, project.timeLimit * 1000);
   try {
     const before = await servedSize(stage);
     if (!(await startDepot(stage, depot))) return nothing;
-    const images = await install(stage, installations);
-    await startServices(stage, images);
-    for (const [index, request] of project.requests.entries()) {
-      await tryRequest(stage, index, { ...request, from: machineOf(request.from) });
+    const through = {
+      installed: Promise.withResolvers<ReadonlyMap<string, ImageRoot>>(),
+      served: Promise.withResolvers<void>(),
+      asked: Promise.withResolvers<void>(),
+    };
+    // Beside this one, since either waits much; nothing of it can reach the other.
+    const second = runWithoutRoutes({
+      ...{ world, first: stage, machines: [...names], flows: distinct, depot, installations, requests, everyInstall },
+      onOpen: (other) => {
+        enclaves.push(other);
+        if (over) void other.close();
+      },
+      through: {
+        installed: through.installed.promise,
+        served: through.served.promise,
+        asked: through.asked.promise,
+      },
+    });
+    // Whoever waits for it learns it; the first pass may be under way still.
+    second.catch(() => undefined);
+    try {
+      const images = await install(stage, installations);
+      through.installed.resolve(images);
+      await startServices(stage, images);
+      through.served.resolve();
+      for (const [index, request] of requests.entries()) await tryRequest(stage, index, request);
+    } finally {
+      // Also after a failure: the second pass must not wait for ever.
+      through.installed.resolve(new Map());
+      through.served.resolve();
+      through.asked.resolve();
+      await second;
     }
     for (const key of await tryEdges(stage)) deliberate.add(key);
     deliberate.add(misdeed);

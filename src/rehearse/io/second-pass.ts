@@ -24,6 +24,8 @@ export interface SecondPass {
   readonly requests: readonly ProjectRequest[];
   /** Installs everything again, and not only what had asked for something outside. */
   readonly everyInstall: boolean;
+  /** Told of the enclave, which may be closed from outside; it is closed in the end anyhow. */
+  readonly onOpen: (enclave: Enclave) => void;
   /** Each resolves when the first pass is through with it. */
   readonly through: {
     readonly installed: Promise<ReadonlyMap<string, ImageRoot>>;
@@ -41,13 +43,13 @@ export async function runWithoutRoutes(parts: SecondPass): Promise<void> {
   const { world, first, requests } = parts;
   const { story, place: outer, crossed, clients, base } = first;
   const quiet = new Story({ ...world, report: () => undefined });
-  const place = { ...outer, work: join(outer.work, 'alone') };
+  const place = { ...outer, work: join(outer.work, 'alone'), logs: join(outer.work, 'alone', 'logs') };
   const copy = join(place.work, 'project');
   let enclave: Enclave | undefined;
   try {
     const title = 'A second enclave stands, whose machines have no route and no name but one another’s';
     const stage = await story.step('alone', title, 'enclave', async () => {
-      await mkdir(place.work);
+      await mkdir(place.logs, { recursive: true });
       await copyProject(world, crossed.project.folder, copy);
       enclave = await openEnclave({
         machines: parts.machines,
@@ -59,6 +61,7 @@ export async function runWithoutRoutes(parts: SecondPass): Promise<void> {
         tools: clients,
         signal: world.signal,
       });
+      parts.onOpen(enclave);
       const value = new Stage({ world, place, story: quiet, crossed, clients, enclave, copy, base });
       return { value, detail: `${parts.machines.length} machines` };
     });
