@@ -520,6 +520,7 @@ export class Engine {
   #findPeer(peer: Peer, policy: Policy, action: Rule['action']): PodsFound {
     if (peer.is === 'pods') return this.#findPods(peer, hostMatchOf(policy));
     if (this.profile === 'np-guard') return { everyPod: false, pods: new Map(), why: 0 };
+    if (peer.is === 'block' && peer.podsApart === true) return { everyPod: false, pods: new Map(), why: 0 };
     if (peer.is === 'block') return this.#blockPods(peer, this.#coverage(policy, action));
     const hosts = peer.hosts === true ? this.classes.filter(({ hostNetwork }) => hostNetwork) : [];
     return { everyPod: false, pods: new Map(hosts.map(({ id }) => [id, MAYBE])), why: WHY.hostNetwork };
@@ -926,7 +927,14 @@ function hostMatchOf({ kind }: Policy): Match {
 
 function coversAll(peers: readonly Peer[]): boolean {
   return FAMILIES.every((family) =>
-    peers.some((peer) => peer.is === 'block' && peer.range.family === family && isWhole(peer.range)),
+    peers.some(
+      (peer) =>
+        peer.is === 'block' &&
+        peer.range.family === family &&
+        isWhole(peer.range) &&
+        peer.except.length === 0 &&
+        peer.podsApart !== true,
+    ),
   );
 }
 

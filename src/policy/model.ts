@@ -49,6 +49,9 @@ export interface Service {
   readonly selector: Selector | undefined;
   readonly ports: readonly ServicePort[];
   readonly labels?: Labels;
+  /** `clusterIPs`, where the manifest has them. */
+  readonly addresses?: readonly string[];
+  readonly place?: Place;
 }
 
 export interface ServicePort {
@@ -167,6 +170,8 @@ export interface BlockPeer {
   readonly is: 'block';
   readonly range: AddressRange;
   readonly except: readonly AddressRange[];
+  /** It stands for what is no pod: a pod in the range is not meant. */
+  readonly podsApart?: true;
 }
 
 /** Nodes, domain names and the like: which addresses they are is in no manifest. */

@@ -1,4 +1,4 @@
-import { type AddressRange, FAMILIES, type Family, isWhole, WHOLE } from './addresses.ts';
+import { type AddressRange, FAMILIES, type Family, WHOLE } from './addresses.ts';
 import { conjunctsOf, type Expression, expressionHolds, parseExpression } from './calico-selector.ts';
 import { blockOrAddressIn, type Field, labelsOf, portNameIn, portNumberIn } from './decode.ts';
 import { CALICO_TIERS } from './enforcers.ts';
@@ -211,7 +211,7 @@ class CalicoReader {
       item.findings.note('policy.icmp', item.place, 'The rule is about ICMP, or about a protocol without ports.');
       return [];
     }
-    const inSet = own.peers !== 'all' && own.peers.some((one) => one.is === 'block' && !isWhole(one.range));
+    const inSet = own.peers !== 'all' && own.peers.some((one) => one.is === 'block' && one.podsApart !== true);
     const narrower = inSet
       ? 'cases that are not documented'
       : sourcePorts
@@ -311,11 +311,15 @@ class CalicoReader {
     const pods = this.#pods(field, whole, '');
     if (pods === undefined) return undefined;
     const exclude = given.not && not !== undefined ? this.#setsFor(not) : [];
-    const addresses: readonly AddressRange[] =
-      positive.length === 0 ? FAMILIES.map((family) => WHOLE[family]) : this.#setsFor(all(positive));
-    const peers: Peer[] = [...pods, ...addresses.map((range) => ({ is: 'block' as const, range, except: [] }))];
+    const peers: Peer[] = [...pods];
+    for (const range of positive.length === 0 ? [] : this.#setsFor(all(positive))) {
+      peers.push({ is: 'block', range, except: [] });
+    }
     // What is no endpoint of Calico matches a rule that says only what it is not.
-    if (positive.length === 0) peers.push({ is: 'entities', outside: false, hosts: true });
+    if (positive.length === 0) {
+      for (const family of FAMILIES) peers.push({ is: 'block', range: WHOLE[family], except: [], podsApart: true });
+      peers.push({ is: 'entities', outside: false, hosts: true });
+    }
     return { ...base, peers, exclude };
   }
 
