@@ -1,5 +1,5 @@
 import { type Answer, answerOf, both, type Engine } from './engine.ts';
-import type { Cluster, Pod, Service, ServicePort } from './model.ts';
+import type { Cluster, Entrance, Pod, Service, ServicePort } from './model.ts';
 import { NO_PORTS, portRange, type PortSet, unite } from './port-set.ts';
 import { selects, YES } from './selector.ts';
 
@@ -20,20 +20,25 @@ export function entrancesOf(cluster: Cluster, engine: Engine): Map<Pod, Answer> 
 }
 
 function wantedPorts(cluster: Cluster): Map<Pod, PortSet> {
+  const wanted = new Map<Pod, PortSet>();
+  for (const { pod, ports } of openings(cluster)) wanted.set(pod, unite(wanted.get(pod) ?? NO_PORTS, ports));
+  return wanted;
+}
+
+/** Which entrance opens which ports of which pods, before any policy is asked. */
+export function* openings(cluster: Cluster): Iterable<{ pod: Pod; entrance: Entrance; ports: PortSet }> {
   const services = new Map<string, Service>();
   for (const service of cluster.services) services.set(`${service.namespace}/${service.name}`, service);
-  const wanted = new Map<Pod, PortSet>();
-  for (const { namespace, service: name, port } of cluster.entrances) {
+  for (const entrance of cluster.entrances) {
+    const { namespace, service: name, port } = entrance;
     const service = services.get(`${namespace}/${name}`);
     if (service?.selector === undefined) continue;
     const ports = service.ports.filter((one) => port === undefined || names(one, port));
     for (const pod of cluster.pods) {
       if (pod.namespace !== namespace || selects(service.selector, pod.labels) !== YES) continue;
-      const opened = ports.reduce((set, one) => unite(set, targetOn(pod, one)), wanted.get(pod) ?? NO_PORTS);
-      wanted.set(pod, opened);
+      yield { pod, entrance, ports: ports.reduce((set, one) => unite(set, targetOn(pod, one)), NO_PORTS) };
     }
   }
-  return wanted;
 }
 
 function names(port: ServicePort, wanted: number | string): boolean {

@@ -424,7 +424,21 @@ class ClusterReader {
     }
     const selector = requirements.length === 0 ? undefined : selectorOf(requirements);
     const own = object.at('metadata').at('labels');
-    this.#services.push({ ...meta, selector, ports, ...(own.absent ? {} : { labels: labelsOf(own) }) });
+    const addresses = [
+      spec.at('clusterIP').value,
+      ...spec
+        .at('clusterIPs')
+        .items()
+        .map(({ value }) => value),
+    ].filter((one) => typeof one === 'string' && parseAddress(one) !== undefined) as string[];
+    this.#services.push({
+      ...meta,
+      selector,
+      ports,
+      ...(own.absent ? {} : { labels: labelsOf(own) }),
+      addresses: [...new Set(addresses)],
+      place: object.place,
+    });
   }
 
   #ingress(object: Field): void {
