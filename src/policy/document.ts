@@ -116,6 +116,24 @@ export function placeText({ document, path }: Place): string {
   return `${document.file}:${line}`;
 }
 
+/** The lines of a value as it is written, without their common indentation; at most `limit`, then `…`. */
+export function sourceLines({ document, path }: Place, limit = 12): string[] {
+  if (path.length === 0) return [];
+  let range: readonly number[] | null | undefined;
+  try {
+    const node = positionsOf(document).parsed.getIn(path, true);
+    range = (node as { range?: readonly number[] | null } | undefined)?.range;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  if (range === undefined || range === null) return [];
+  const start = document.text.lastIndexOf('\n', range[0]! - 1) + 1;
+  const lines = document.text.slice(start, range[1]).trimEnd().split('\n');
+  const indent = Math.min(...lines.filter((line) => line.trim() !== '').map((line) => line.search(/\S/)));
+  const shown = lines.slice(0, limit).map((line) => line.slice(Math.max(0, indent)).trimEnd());
+  return lines.length > limit ? [...shown, '…'] : shown;
+}
+
 /** The one that was asked for last: findings come one after the other from the same document. */
 let last: { readonly document: ManifestDocument; readonly parsed: Parsed; readonly lines: LineCounter } | undefined;
 type Parsed = ReturnType<typeof parseDocument>;

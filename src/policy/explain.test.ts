@@ -95,3 +95,93 @@ test('explain takes addresses, and refuses what is neither', async () => {
     await assert.rejects(explain('s/a', 's/b', port), { code: 'policy.port-unreadable', exit: 2 });
   }
 });
+
+writeFileSync(
+  join(folder, 'shop.yaml'),
+  `apiVersion: v1
+kind: Namespace
+metadata: { name: shop }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: shop }
+spec: { template: { metadata: { labels: { app: web } }, spec: { containers: [] } } }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: db, namespace: shop }
+spec: { template: { metadata: { labels: { app: db } }, spec: { containers: [{ name: c, ports: [{ name: pg, containerPort: 5432 }] }] } } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: database, namespace: shop }
+spec: { clusterIP: 10.96.0.7, selector: { app: db }, ports: [{ port: 15432, targetPort: pg }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: web, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: web } }
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - ipBlock: { cidr: 10.96.0.0/12 }
+    ports:
+    - port: 15432
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: db, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: db } }
+  policyTypes: [Ingress]
+  ingress:
+  - from:
+    - podSelector:
+        matchLabels: { app: web }
+    ports:
+    - port: pg
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: i, namespace: shop }
+spec: { defaultBackend: { service: { name: database, port: { number: 15432 } } } }
+`,
+);
+
+test('explain follows a Service to its pods, and says where its own address decides (NP-13)', async () => {
+  const ask = (source: string, destination: string, port: string) =>
+    explainVerb.run({ source, destination, port, in: 'shop.yaml' }, world);
+  const through = await ask('shop/web', 'shop/database', '15432');
+  assert.deepEqual(through.translation, [
+    { by: 'shop/database[Service]', where: 'shop.yaml:15', to: ['shop/db[Deployment]:5432'] },
+  ]);
+  assert.deepEqual(
+    through.decisions.map(({ verdict, direction, peer, port }) => `${direction} ${peer} ${port} ${verdict}`),
+    [
+      'egress shop/db[Deployment] 5432/tcp denied',
+      'ingress shop/web[Deployment] 5432/tcp allowed',
+      'egress 10.96.0.7 15432/tcp allowed',
+    ],
+  );
+  assert.equal(through.verdict, 'depends');
+  assert.match(through.remarks.join(), /NP-13/);
+  assert.deepEqual(through.decisions[1]!.rules[0]!.source, [
+    '- from:',
+    '  - podSelector:',
+    '      matchLabels: { app: web }',
+    '  ports:',
+    '  - port: pg',
+  ]);
+  const wrong = await ask('shop/web', 'shop/database', '5432');
+  assert.deepEqual([wrong.verdict, wrong.remarks], ['denied', ['shop/database[Service] has no port 5432/tcp.']]);
+  await assert.rejects(ask('shop/database', 'shop/db', '1'), { code: 'policy.peer-unknown', exit: 2 });
+});
+
+test('explain asks about what an Ingress opens', async () => {
+  const ask = (port: string) =>
+    explainVerb.run({ source: '{ingress-controller}', destination: 'shop/db', port, in: 'shop.yaml' }, world);
+  const kept = await ask('5432');
+  assert.deepEqual([kept.verdict, kept.translation[0]?.where], ['denied', 'shop.yaml:48']);
+  assert.deepEqual((await ask('80')).remarks, ['No Ingress and no Route opens this port of it.']);
+});

@@ -125,19 +125,33 @@ export const explainInput = z.object({
 });
 const decision = z.object({
   verdict: z.enum(['allowed', 'denied', 'depends']),
-  direction: z.enum(['egress', 'ingress']),
+  direction,
   of: z.string(),
+  peer: z.string(),
+  /** `5432/tcp`, that of the pod behind a Service. */
+  port: z.string(),
   rules: z.array(
-    z.object({ policy: z.string(), action: z.string(), rule: z.string(), where: z.string(), certain: z.boolean() }),
+    z.object({
+      policy: z.string(),
+      action: z.string(),
+      rule: z.string(),
+      where: z.string(),
+      certain: z.boolean(),
+      /** The rule as it is written. */
+      source: z.array(z.string()),
+    }),
   ),
-  /** The NetworkPolicies because of which all is closed that no rule allows. */
+  /** The policies because of which all is closed that no rule allows. */
   isolatedBy: z.array(z.object({ policy: z.string(), where: z.string() })),
   depends: z.array(z.string()),
 });
 export const explainOutput = z.object({
   verdict: z.enum(['allowed', 'denied', 'depends', 'unknown']),
   profile,
+  /** What a Service, an Ingress or a Route makes of the connection. */
+  translation: z.array(z.object({ by: z.string(), where: z.string(), to: z.array(z.string()) })),
   decisions: z.array(decision),
+  remarks: z.array(z.string()),
   errors: z.array(finding),
 });
 
@@ -145,8 +159,8 @@ const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typeof exp
   name: ['policy', 'explain'],
   summary: 'Say which rules let one connection through, or keep it out',
   parameters: [
-    { key: 'source', form: 'SRC', help: 'a workload as NAMESPACE/NAME, or an address' },
-    { key: 'destination', form: 'DST', help: 'a workload or an address' },
+    { key: 'source', form: 'SRC', help: 'a workload as NAMESPACE/NAME, an address, or {ingress-controller}' },
+    { key: 'destination', form: 'DST', help: 'a workload, a Service or an address' },
     { key: 'port', form: 'PORT', help: '80, 53/udp, 2905/sctp' },
     { key: 'in', form: '--in DIR', help: 'the folder of manifests (default: the working folder)' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },

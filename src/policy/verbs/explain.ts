@@ -1,21 +1,16 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import { type Implementation, printable } from '#kernel';
-import { parseAddress } from '../addresses.ts';
-import { reasonsOf } from '../connections.ts';
-import { placeText } from '../document.ts';
-import { type Direction, Engine, type PodClass } from '../engine.ts';
+import { type Implementation, printable, type Style } from '#kernel';
+import { Engine } from '../engine.ts';
+import { type Decision, type End, endOf, explainConnection } from '../explanation.ts';
 import { policyFault } from '../faults.ts';
 import { manifestsBelow } from '../io/manifests.ts';
-import { type Cluster, peerName, type Policy } from '../model.ts';
 import type { explainInput, explainOutput } from '../operations.ts';
-import { includes, type Protocol } from '../port-set.ts';
+import type { Protocol } from '../port-set.ts';
 import { readCluster } from '../read-cluster.ts';
 import { showFindings } from './show-findings.ts';
 
 type Output = z.infer<typeof explainOutput>;
-type Decision = Output['decisions'][number];
-type End = { readonly classes: readonly PodClass[] } | NonNullable<ReturnType<typeof parseAddress>>;
 
 export const explainVerb: Implementation<z.infer<typeof explainInput>, Output> = {
   async run({ source, destination, port, in: folder = '.', profile = 'specification', cni }, world) {
@@ -28,79 +23,70 @@ export const explainVerb: Implementation<z.infer<typeof explainInput>, Output> =
       cni,
     });
     if (findings.errors.length > 0) {
-      return { verdict: 'unknown', profile, decisions: [], errors: [...findings.errors] };
+      return { verdict: 'unknown', profile, translation: [], decisions: [], remarks: [], errors: [...findings.errors] };
     }
     const engine = new Engine(cluster, profile, cni);
-    const [from, to] = [endOf(source, cluster, engine), endOf(destination, cluster, engine)];
-    if (!('classes' in from) && !('classes' in to)) throw policyFault('policy.peer-unknown', { where: source });
-    const decisions: Decision[] = [];
-    const decide = (subject: End, name: string, direction: Direction, peer: End): void => {
-      if (!('classes' in subject)) return;
-      for (const own of subject.classes) {
-        for (const other of 'classes' in peer ? peer.classes : [peer]) {
-          const { answer, steps, isolating } = engine.trace(own, direction, other, protocol, number);
-          const host = 'labels' in other && other.hostNetwork && direction === 'ingress';
-          const possible = host || includes(answer.possible, protocol, number);
-          const certain = includes(answer.certain, protocol, number);
-          decisions.push({
-            verdict: certain ? 'allowed' : possible ? 'depends' : 'denied',
-            direction,
-            of: name,
-            rules: steps.map(({ policy, rule, certain: sure }) => ({
-              policy: policyName(policy),
-              action: rule.action,
-              rule: rule.name,
-              where: placeText(rule.place),
-              certain: sure,
-            })),
-            isolatedBy: isolating.map((policy) => ({ policy: policyName(policy), where: placeText(policy.place) })),
-            depends: possible && !certain ? reasonsOf(answer.why) : [],
-          });
-        }
-      }
+    const end = (text: string): End => {
+      const found = endOf(text, cluster, engine);
+      if (found === undefined) throw policyFault('policy.peer-unknown', { where: text });
+      return found;
     };
-    decide(from, source, 'egress', to);
-    decide(to, destination, 'ingress', from);
-    const verdicts = decisions.map(({ verdict }) => verdict);
-    // Where pods of one owner differ, some being kept out is not all being kept out.
-    const sides = (['egress', 'ingress'] as const).map((side) =>
-      decisions.filter(({ direction }) => direction === side),
-    );
-    const closed = sides.some((side) => side.length > 0 && side.every(({ verdict }) => verdict === 'denied'));
-    const verdict = closed ? 'denied' : verdicts.every((one) => one === 'allowed') ? 'allowed' : 'depends';
-    return { verdict, profile, decisions, errors: [] };
+    const [from, to] = [end(source), end(destination)];
+    // A Service opens no connections, an address is asked only about a pod, and the controller of entrances has no port.
+    if (from.is === 'service') throw policyFault('policy.peer-unknown', { where: source });
+    if (to.is === 'controller' || (from.is === 'address' && to.is === 'address')) {
+      throw policyFault('policy.peer-unknown', { where: destination });
+    }
+    const { verdict, translation, decisions, remarks } = explainConnection(cluster, engine, from, to, protocol, number);
+    return {
+      verdict,
+      profile,
+      translation: translation.map((one) => ({ ...one, to: [...one.to] })),
+      decisions: decisions.map((one) => ({
+        ...one,
+        rules: one.rules.map((rule) => ({ ...rule, source: [...rule.source] })),
+        isolatedBy: [...one.isolatedBy],
+        depends: [...one.depends],
+      })),
+      remarks: [...remarks],
+      errors: [],
+    };
   },
   exit: ({ verdict }) => (verdict === 'allowed' ? 0 : 1),
-  show({ verdict, decisions, errors }, style) {
+  show({ verdict, translation, decisions, remarks, errors }, style) {
     if (verdict === 'unknown') return showFindings(errors, style);
-    const word = (text: string): string =>
-      text === 'allowed' ? style.good(text) : text === 'denied' ? style.bad(text) : style.warn(text);
-    const lines = decisions.flatMap((one) => [
-      `${one.direction} of ${printable(one.of)}: ${word(one.verdict)}`,
-      ...one.rules.map(
-        ({ policy, action, where, certain }) =>
-          `  ${printable(where)}: ${action}${certain ? '' : ' (perhaps)'} by ${printable(policy)}`,
+    return [
+      ...translation.map(
+        ({ by, where, to }) =>
+          `${printable(where)}: ${printable(by)} leads to ${to.map(printable).join(', ') || 'nothing'}`,
       ),
-      ...(one.rules.length > 0
-        ? []
-        : one.isolatedBy.map(
-            ({ policy, where }) => `  ${printable(where)}: no rule of ${printable(policy)} allows it`,
-          )),
-      ...(one.rules.length + one.isolatedBy.length > 0 ? [] : ['  no policy covers it: open by default']),
-      ...one.depends.map((why) => `  ${style.dim(why)}`),
-    ]);
-    return [...lines, word(verdict)].join('\n');
+      ...decisions.flatMap((one) => decisionLines(one, style)),
+      ...remarks.map((remark) => style.warn(printable(remark))),
+      word(verdict, style),
+    ].join('\n');
   },
 };
 
-function endOf(text: string, cluster: Cluster, engine: Engine): End {
-  const address = parseAddress(text);
-  if (address !== undefined) return address;
-  const pods = cluster.pods.filter((pod) => peerName(pod) === text || `${pod.namespace}/${pod.name}` === text);
-  if (pods.length === 0) throw policyFault('policy.peer-unknown', { where: text });
-  return { classes: [...new Set(pods.map((pod) => engine.classOf(pod)))] };
+function word(verdict: string, style: Style): string {
+  return verdict === 'allowed' ? style.good(verdict) : verdict === 'denied' ? style.bad(verdict) : style.warn(verdict);
 }
 
-function policyName({ kind, namespace, name }: Policy): string {
-  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+/** Who decides, line by line; also of what an invariant found. */
+export function decisionLines(decision: Decision, style: Style): string[] {
+  const { direction, of, peer, port, verdict, rules, isolatedBy, depends } = decision;
+  const arrow = direction === 'egress' ? 'to' : 'from';
+  return [
+    `${direction} of ${printable(of)} ${arrow} ${printable(peer)}, port ${port}: ${word(verdict, style)}`,
+    ...rules.flatMap(({ policy, action, rule, where, certain, source }) => [
+      `  ${printable(where)}: ${action}${certain ? '' : ' (perhaps)'} by ${printable(policy)}${rule === '' ? '' : `, ${printable(rule)}`}`,
+      ...source.map((line) => style.dim(`    | ${printable(line)}`)),
+    ]),
+    ...(rules.length > 0 && verdict !== 'denied'
+      ? []
+      : rules.some(({ action }) => action === 'deny')
+        ? []
+        : isolatedBy.map(({ policy, where }) => `  ${printable(where)}: no rule of ${printable(policy)} allows it`)),
+    ...(rules.length + isolatedBy.length > 0 ? [] : ['  no policy covers it: open by default']),
+    ...depends.map((why) => `  ${style.dim(why)}`),
+  ];
 }
