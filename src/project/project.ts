@@ -24,6 +24,8 @@ export interface Project {
   readonly requests: readonly ProjectRequest[];
   /** Seconds that everything in the enclave may take in one rehearsal. */
   readonly timeLimit: number;
+  /** What each program of a rehearsal, with all that it starts, may use at most; in bytes, and a number. */
+  readonly limits: { readonly memory?: number; readonly disk?: number; readonly processes?: number };
 }
 
 /**

@@ -175,7 +175,7 @@ test('mistakes are named with line, column and what to write', () => {
 });
 
 test('a service is ready by its port unless it says how, and is started once unless it says more', () => {
-  const { services, timeLimit } = read(`${HEAD}services:
+  const { services, timeLimit, limits } = read(`${HEAD}services:
   a: { folder: a, run: [x] }
   b: { folder: b, run: [x], port: 80 }
   c: { folder: c, run: [x], port: 80, ready: { http: /health, status: 204 }, start-within: 5 }
@@ -183,6 +183,7 @@ test('a service is ready by its port unless it says how, and is started once unl
   e: { folder: e, run: [x], port: 80, ready: { log: 'up and (running|well)' } }
   f: { folder: f, run: [x], ready: { http: /, port: 81 } }
 time-limit: 600
+limits: { memory: 512, processes: 200 }
 `);
   assert.deepEqual(
     services.map(({ ready }) => ready),
@@ -207,6 +208,8 @@ time-limit: 600
     ],
   );
   assert.equal(timeLimit, 600);
+  assert.deepEqual(limits, { memory: 512 * 1024 * 1024, processes: 200 });
+  assert.throws(() => read(`${HEAD}limits: { memory: 1 }\n`), { code: 'project.invalid' });
 });
 
 test('aliases work within bounds, and cannot be made to explode', () => {

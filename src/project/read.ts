@@ -139,6 +139,13 @@ const projectSchema = z.strictObject({
   flows: z.array(flow).max(10_000).optional(),
   requests: z.array(request).max(10_000).optional(),
   'time-limit': seconds.optional(),
+  limits: z
+    .strictObject({
+      memory: z.int().min(16).max(1_048_576).optional(),
+      disk: z.int().min(16).max(16_777_216).optional(),
+      processes: z.int().min(16).max(1_000_000).optional(),
+    })
+    .optional(),
 });
 
 const inputOptions = z.strictObject({
@@ -487,6 +494,21 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
     flows,
     requests,
     timeLimit: raw['time-limit'] ?? TIME_LIMIT,
+    limits: limitsOf(raw.limits ?? {}),
+  };
+}
+
+const MIB = 1024 * 1024;
+
+function limitsOf({
+  memory,
+  disk,
+  processes,
+}: NonNullable<z.output<typeof projectSchema>['limits']>): Project['limits'] {
+  return {
+    ...(memory === undefined ? {} : { memory: memory * MIB }),
+    ...(disk === undefined ? {} : { disk: disk * MIB }),
+    ...(processes === undefined ? {} : { processes }),
   };
 }
 
