@@ -100,7 +100,7 @@ function pypiAnswer(base, [where, name]) {
 }
 
 function writeLocks() {
-  for (const folder of ['web', 'poison']) {
+  for (const folder of ['web', 'poison', 'greed/memory', 'greed/disk', 'greed/processes']) {
     const root = JSON.parse(readFileSync(join(HERE, folder, 'package.json'), 'utf8'));
     const { name, version, license, dependencies } = root;
     const locked = { '': { name, version, license, dependencies } };

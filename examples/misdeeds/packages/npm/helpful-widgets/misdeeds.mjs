@@ -20,7 +20,6 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { quicInitial } from './quic.mjs';
 
-const MIB = 1024 * 1024;
 const HERE = dirname(fileURLToPath(import.meta.url));
 const HEARTBEAT = join(HERE, 'heartbeat');
 
@@ -37,7 +36,7 @@ const AIMS = {
   loopback: { host: '127.0.0.1', port: 22 },
   unixSockets: ['/run/docker.sock', '/run/containerd/containerd.sock', '/run/dbus/system_bus_socket'],
   abstractSockets: ['/tmp/.X11-unix/X0', '/tmp/dbus-session'],
-  homes: ['/root', ...list('/home').map((name) => `/home/${name}`)],
+  homes: ['/root', ...list('/home').map((name) => `/home/${name}`)].filter((home) => home !== process.env.HOME),
   /** Folders of the product, of the content that the depot serves, and of the project as its owner has it. */
   product: dirname(dirname(process.execPath)),
   stores: [],
@@ -47,8 +46,6 @@ const AIMS = {
   secret: '(?:TOKEN|SECRET|PASSWORD|SSH_AUTH_SOCK)=',
   /** Processes that are none of its own business, by number. */
   processes: [],
-  /** MiB, MiB and a number: where it ends by itself. */
-  bounds: { disk: 2048, memory: 4096, processes: 2000 },
   /** Names of the misdeeds that are tried; all where it is absent. */
   only: undefined,
 };
@@ -67,8 +64,6 @@ export async function commit() {
     }
   };
   await Promise.all(Object.entries(MISDEEDS).filter(wanted).map(tried));
-  // One after the other, and last: each would hinder the others.
-  for (const greedy of Object.entries(GREED).filter(wanted)) await tried(greedy);
   return account;
 }
 
@@ -150,49 +145,6 @@ const MISDEEDS = {
       [...aims.processes, ...recorders()],
       (pid) => (process.kill(pid, 0), yes(`process ${pid} could be signalled`)),
     ),
-};
-
-const GREED = {
-  'fill-disk': () => {
-    const path = join(HERE, 'fill');
-    const piece = randomBytes(16 * MIB);
-    const file = openSync(path, 'w');
-    let done = 0;
-    try {
-      for (; done < aims.bounds.disk; done += 16) writeSync(file, piece);
-      return yes(`${done} MiB`);
-    } catch (error) {
-      return no(`${error.code} after ${done} MiB`);
-    } finally {
-      closeSync(file);
-      rmSync(path, { force: true });
-    }
-  },
-  'fill-memory': async () => {
-    const program = `const kept = []; for (let n = 0; n < ${aims.bounds.memory}; n += 16) { kept.push(Buffer.alloc(16 * ${MIB}, n + 1)); process.stdout.write('.'); }`;
-    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'ignore'] });
-    let done = 0;
-    child.stdout.on('data', (piece) => (done += piece.length * 16));
-    const [code, signal] = await new Promise((resolve) => child.on('close', (...how) => resolve(how)));
-    return code === 0 ? yes(`${done} MiB`) : no(`${signal ?? `exit ${code}`} after ${done} MiB`);
-  },
-  'many-processes': async () => {
-    const children = [];
-    try {
-      for (let n = 0; n < aims.bounds.processes; n++) {
-        const child = spawn('/bin/sleep', ['30'], { stdio: 'ignore' });
-        const failed = await new Promise((resolve) => {
-          child.on('error', resolve);
-          child.on('spawn', () => resolve(undefined));
-        });
-        if (failed !== undefined) return no(`${failed.code} after ${n}`);
-        children.push(child);
-      }
-      return yes(`${children.length} processes`);
-    } finally {
-      for (const child of children) child.kill('SIGKILL');
-    }
-  },
 };
 
 /** Leaves a process behind that has no parent, no terminal and no manners. Whether it lives on is seen later. */
