@@ -15,12 +15,29 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   1: 'A',
   2: 'NS',
   5: 'CNAME',
+  6: 'SOA',
+  10: 'NULL',
   12: 'PTR',
+  13: 'HINFO',
   15: 'MX',
   16: 'TXT',
+  24: 'SIG',
+  25: 'KEY',
   28: 'AAAA',
+  29: 'LOC',
   33: 'SRV',
+  35: 'NAPTR',
+  43: 'DS',
+  46: 'RRSIG',
+  48: 'DNSKEY',
+  52: 'TLSA',
+  64: 'SVCB',
   65: 'HTTPS',
+  251: 'IXFR',
+  252: 'AXFR',
+  255: 'ANY',
+  256: 'URI',
+  257: 'CAA',
 };
 
 export function typeName(type: number): string {
@@ -56,15 +73,23 @@ export function readQuestion(message: Uint8Array): Question | undefined {
   };
 }
 
-/** An answer with the given addresses (4 or 16 bytes each, of the type that was asked), or none (NODATA). */
-export function writeAnswer(question: Question, addresses: readonly Uint8Array[]): Buffer {
+/** RFC 1035, 4.1.1: the name is not there. */
+const NXDOMAIN = 3;
+
+/**
+ * An answer with the given addresses (4 or 16 bytes each, of the type that was asked), or none: there is nothing of this
+ * type (NODATA), and for `unknown` not even the name.
+ */
+export function writeAnswer(question: Question, addresses: readonly Uint8Array[] | 'unknown'): Buffer {
   const header = Buffer.alloc(12);
   header.writeUInt16BE(question.id, 0);
   // An answer, authoritative, recursion available; the caller's "recursion desired" is repeated.
-  header.writeUInt16BE(0x8480 | (question.flags & 0x0100), 2);
+  const code = addresses === 'unknown' ? NXDOMAIN : 0;
+  header.writeUInt16BE(0x8480 | (question.flags & 0x0100) | code, 2);
   header.writeUInt16BE(1, 4);
-  header.writeUInt16BE(addresses.length, 6);
-  const records = addresses.map((address) => {
+  const given = addresses === 'unknown' ? [] : addresses;
+  header.writeUInt16BE(given.length, 6);
+  const records = given.map((address) => {
     const record = Buffer.alloc(12);
     record.writeUInt16BE(0xc00c, 0);
     record.writeUInt16BE(question.type, 2);

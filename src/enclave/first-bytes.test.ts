@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isQuicInitial, readFirstBytes } from './first-bytes.ts';
+import { readFirstBytes } from './first-bytes.ts';
 
 async function clientHello(servername: string): Promise<Buffer> {
   const server = createServer();
@@ -46,14 +46,12 @@ test('the server name of a real ClientHello is read, whole or cut anywhere', asy
   assert.equal(readFirstBytes(Buffer.concat(records)).serverName, 'registry.example.test');
 });
 
-test('HTTP, SSH and QUIC are told apart', () => {
+test('HTTP and SSH are told apart', () => {
   const http = readFirstBytes(
     Buffer.from('POST /v1/x HTTP/1.1\r\nUser-Agent: x\r\nHOST:  telemetry.example.test:81 \r\n\r\n'),
   );
   assert.deepEqual([http.speaks, http.request], ['http', 'POST telemetry.example.test:81/v1/x']);
   assert.equal(readFirstBytes(Buffer.from('SSH-2.0-x\r\n')).speaks, 'ssh');
-  assert.equal(isQuicInitial(Buffer.from('c00000000108aabbccdd', 'hex')), true);
-  assert.equal(isQuicInitial(Buffer.from('hello, world')), false);
 });
 
 test('any bytes, also a damaged hello, are read without an exception', async () => {

@@ -4,9 +4,14 @@ export interface FirstBytes {
   readonly speaks: 'tls' | 'http' | 'ssh' | 'quic' | '';
   readonly serverName?: string;
   readonly request?: string;
+  /** The application protocols that a TLS client offers (ALPN). */
+  readonly protocols?: readonly string[];
   /** Whether more bytes could tell more. */
   readonly incomplete: boolean;
 }
+
+/** More than any real one, post-quantum keys included. */
+const LONGEST_HELLO = 65_536;
 
 const METHODS = /^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) /;
 
@@ -27,57 +32,64 @@ export function readFirstBytes(bytes: Uint8Array): FirstBytes {
   return { speaks: '', incomplete: mayBeMethod };
 }
 
-/** QUIC long header (RFC 9000, 17.2): form and fixed bit set, then a version. */
-export function isQuicInitial(bytes: Uint8Array): boolean {
-  return bytes.length >= 7 && ((bytes[0] ?? 0) & 0xc0) === 0xc0 && bytes.subarray(1, 5).some((byte) => byte !== 0);
-}
-
-/** TLS ClientHello (RFC 8446, 4.1.2), over as many records as it takes; server_name is RFC 6066, 3. */
+/** TLS ClientHello (RFC 8446, 4.1.2), over as many records as it takes. */
 function readClientHello(bytes: Uint8Array): FirstBytes {
   const unknown = { speaks: 'tls', incomplete: false } as const;
-  const more = { speaks: 'tls', incomplete: bytes.length < 65536 } as const;
+  const more = { speaks: 'tls', incomplete: bytes.length < LONGEST_HELLO } as const;
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const parts: Buffer[] = [];
-  let at = 0;
-  let have = 0;
-  let need = 4;
-  while (have < need) {
+  for (let at = 0; ;) {
+    const { incomplete, ...said } = readHandshake(Buffer.concat(parts));
+    if (!incomplete) return { speaks: 'tls', incomplete, ...said };
     if (at + 5 > data.length) return more;
     if (data[at] !== 0x16) return unknown;
     const length = data.readUInt16BE(at + 3);
     if (length === 0 || length > 16384) return unknown;
     if (at + 5 + length > data.length) return more;
     parts.push(data.subarray(at + 5, at + 5 + length));
-    have += length;
     at += 5 + length;
-    const start = Buffer.concat(parts);
-    if (start.length >= 4) {
-      if (start[0] !== 1) return unknown;
-      need = 4 + start.readUIntBE(1, 3);
-      if (need > 65536) return unknown;
-    }
   }
-  const hello = Buffer.concat(parts).subarray(4, need);
-  const reader = cursor(hello);
+}
+
+/**
+ * A ClientHello as a handshake message: its server name (server_name, RFC 6066, 3) and the protocols that it offers
+ * (ALPN, RFC 7301, 3.1), where they can be read.
+ */
+export function readHandshake(message: Buffer): Pick<FirstBytes, 'serverName' | 'protocols' | 'incomplete'> {
+  if (message.length < 4) return { incomplete: true };
+  const end = 4 + message.readUIntBE(1, 3);
+  if (message[0] !== 1 || end > LONGEST_HELLO) return { incomplete: false };
+  if (message.length < end) return { incomplete: true };
+  const reader = cursor(message.subarray(4, end));
   reader.skip(34);
   reader.skip(reader.u8());
   reader.skip(reader.u16());
   reader.skip(reader.u8());
-  const end = reader.u16() + reader.at();
-  while (reader.ok() && reader.at() + 4 <= end) {
+  const last = reader.u16() + reader.at();
+  let serverName: string | undefined;
+  let protocols: string[] | undefined;
+  while (reader.ok() && reader.at() + 4 <= last) {
     const type = reader.u16();
-    const length = reader.u16();
-    if (type !== 0) {
-      reader.skip(length);
-      continue;
+    const content = cursor(reader.take(reader.u16()));
+    if (type === 0) {
+      content.skip(2);
+      const kind = content.u8();
+      const name = content.take(content.u16()).toString('latin1');
+      if (content.ok() && kind === 0 && /^[\x21-\x7e]{1,255}$/.test(name)) serverName = name;
+    } else if (type === 16) {
+      const names: string[] = [];
+      const to = content.u16() + content.at();
+      while (content.ok() && content.at() < to && names.length < 16) {
+        names.push(content.take(content.u8()).toString('latin1'));
+      }
+      if (content.ok()) protocols = names.filter((name) => /^[\x21-\x7e]+$/.test(name));
     }
-    reader.skip(2);
-    const kind = reader.u8();
-    const name = reader.take(reader.u16()).toString('latin1');
-    if (!reader.ok() || kind !== 0 || !/^[\x21-\x7e]{1,255}$/.test(name)) return unknown;
-    return { speaks: 'tls', serverName: name, incomplete: false };
   }
-  return unknown;
+  return {
+    incomplete: false,
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(protocols === undefined ? {} : { protocols }),
+  };
 }
 
 function cursor(bytes: Buffer) {

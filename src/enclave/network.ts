@@ -20,6 +20,17 @@ export interface Machine {
 /** Ports of the sink in the router's namespace. Clients never see them: their own port is translated. */
 export const SINK = { tcp: 15001, udp: 15002, dns: 15053 } as const;
 
+/** What the sink answers to names that nobody has, and to calls that lead outside. */
+export interface SinkAnswers {
+  /** `address`: one of the sink's, so that the call that follows is seen. `unknown`: NXDOMAIN. `drop`: nothing. */
+  readonly names: 'address' | 'unknown' | 'drop';
+  /** `reset`: accepted, and reset once it is known what was wanted. `refuse`: a reset at once. `drop`: nothing. */
+  readonly calls: 'reset' | 'refuse' | 'drop';
+}
+
+/** What shows most, and holds programs up least while it does. */
+export const SINK_ANSWERS: SinkAnswers = { names: 'address', calls: 'reset' };
+
 /**
  * The router's own addresses: where every machine asks for names, and `probe`, from where the agent asks whether
  * services are ready; it lies among the machines, which can answer it although they have no other routes.
@@ -109,6 +120,7 @@ export function ruleset(
   flows: readonly EnclaveFlow[],
   routes: Routes,
   recorded: readonly number[] = [],
+  calls: SinkAnswers['calls'] = SINK_ANSWERS.calls,
 ): string {
   const recorder = recorderPorts(recorded);
   const byName = new Map(machines.map((machine) => [machine.name, machine]));
@@ -142,10 +154,10 @@ export function ruleset(
       `    meta nfproto ipv${name} udp dport 53 dnat ${ip} to ${dns}:${SINK.dns}`,
       `    meta nfproto ipv${name} tcp dport 53 dnat ${ip} to ${dns}:${SINK.dns}`,
       ...[...recorder].map(([port, to]) => `    meta nfproto ipv${name} tcp dport ${port} dnat to :${to}`),
-      `    meta nfproto ipv${name} meta l4proto tcp dnat to :${SINK.tcp}`,
+      ...(calls === 'reset' ? [`    meta nfproto ipv${name} meta l4proto tcp dnat to :${SINK.tcp}`] : []),
       // Whoever tries QUIC first must learn at once that it is not there, and come by TCP.
       ...(recorder.size === 0 ? [] : [`    meta nfproto ipv${name} udp dport 443 return`]),
-      `    meta nfproto ipv${name} meta l4proto udp dnat to :${SINK.udp}`,
+      ...(calls === 'refuse' ? [] : [`    meta nfproto ipv${name} meta l4proto udp dnat to :${SINK.udp}`]),
     );
   }
   out.push(
@@ -169,6 +181,11 @@ export function ruleset(
           '    udp dport 443 reject with icmpx type port-unreachable',
         ]),
     '    ip6 daddr ff00::/8 drop',
+    ...(routes === 'none' || calls !== 'refuse'
+      ? []
+      : ['    meta l4proto tcp reject with tcp reset', '    meta l4proto udp reject with icmpx type port-unreachable']),
+    // In the set of what was seen already.
+    ...(routes === 'none' ? [] : ['    meta l4proto { tcp, udp } drop']),
   );
   for (const { name, ip } of families) {
     out.push(`    add @other${name} { ${ip} saddr . ${ip} daddr . meta l4proto }`);

@@ -2,6 +2,7 @@ import { existsSync, writeSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { errorMessage } from '#kernel';
 import type { Attempt } from '../attempt.ts';
 import type { SeccompListener } from '../seccomp.ts';
 import type { Owner } from './owner.ts';
@@ -92,7 +93,7 @@ export async function openWatch(options: WatchOptions): Promise<Watch> {
         resolve('');
       }
     });
-    worker.on('error', (error) => resolve(error.message));
+    worker.on('error', (error) => resolve(errorMessage(error)));
     worker.on('exit', () => resolve('the watching thread ended'));
   });
   worker.unref();

@@ -94,10 +94,6 @@ class Watcher {
           this.#libc.close(descriptor);
         }
       }
-      if (this.#batch.length > 0) {
-        post({ word: 'seen', seen: this.#batch });
-        this.#batch = [];
-      }
     }
     for (const descriptor of [listener, ...this.#programs.keys()]) this.#libc.close(descriptor);
   }
@@ -132,6 +128,9 @@ class Watcher {
     } catch {
       // Whatever a program has put where its words should be: it goes on, and the network sees it.
     }
+    // Told before it is carried out, so that whoever sees the packet can know whose it is.
+    if (this.#batch.length > 0) post({ word: 'seen', seen: this.#batch });
+    this.#batch = [];
     this.#libc.ioctl(descriptor, NOTIFICATION.send, writeAnswer(notification.id, error));
   }
 
