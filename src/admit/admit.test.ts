@@ -18,7 +18,7 @@ import { gzipSync } from 'node:zlib';
 import { seal } from '#bundle/operations';
 import { craftBundle, endOfProcess, memoryFolder, type Outside, outsideWith } from '#bundle/testing';
 import { type Digest, digestOf, type Files, instantOf, isFault, type World } from '#kernel';
-import { isProblem } from '#formats';
+import { isProblem, openNote, parseVkey } from '#formats';
 import { openLedger, parseLedgerVkey, verifyLedger } from '#ledger';
 import { openDatabase, openStore, type Store } from '#store';
 import { nodeFiles, openHome } from '#system';
@@ -223,6 +223,75 @@ test('a bundle that was overtaken on its way comes in where it moves nothing bac
   );
   assert.equal(await inside.ledgerHolds(), 3);
 });
+
+test('the side that admits is a witness of the log of the side that seals: a second history never comes in', async (t) => {
+  const outside = await outsideWith(await memoryFolder(t), {});
+  const inside = await insideOf(outside);
+  const deliver = async (name: string, text: string) => {
+    await outside.hold({ ...some, [`${name}.txt`]: Buffer.from(text) }, {});
+    return outside.seal(name);
+  };
+  const one = await deliver('one', '1');
+  await cp(outside.home, `${outside.folder}/copy`, { recursive: true });
+  const two = await deliver('two', '2');
+  const three = await deliver('three', '3');
+  const four = await deliver('four', '4');
+  assert.equal((await inside.admit(one)).verdict, 'admitted');
+  assert.equal((await inside.admit(three)).verdict, 'admitted');
+  // Overtaken: the proofs that came with the third show that the tree of the second belongs to it.
+  const late = await inside.admit(two);
+  assert.deepEqual([late.verdict, late.reasons], ['admitted', []]);
+  const observed = await observedBy(inside);
+  assert.deepEqual(
+    observed.map(({ size }) => size),
+    [1, 3],
+  );
+  const vkeys = (await readFile(`${inside.home}/trust/witness.vkey`, 'utf8')).trimEnd().split('\n');
+  const known = [...vkeys, (await readFile(`${outside.home}/trust/ledger.vkey`, 'utf8')).trim()].map((line) => {
+    const vkey = parseVkey(line);
+    assert.ok(!isProblem(vkey));
+    return vkey;
+  });
+  const note = openNote(Buffer.from(observed[1]!.checkpoint), known);
+  assert.ok(!isProblem(note));
+  assert.deepEqual(
+    note.signers.map(({ vkey }) => vkey.type).sort(),
+    [1, 4, 6],
+    'the log, and the witness by both of its keys',
+  );
+
+  // Somebody seals from a copy of the home: the same key, another past.
+  const forkSide = { ...outside, home: `${outside.folder}/copy` };
+  const fork = async (name: string) => {
+    const yaml = `${outside.folder}/sallyport.yaml`;
+    await outside.hold({ ...some, [`${name}.txt`]: Buffer.from(name) }, {});
+    await cp(`${outside.home}/store`, `${forkSide.home}/store`, { recursive: true, force: true });
+    await (await seal.load()).run({ out: `${outside.folder}/${name}`, home: forkSide.home, file: yaml }, outside.world);
+    return `${outside.folder}/${name}`;
+  };
+  for (const name of ['five', 'six', 'seven']) await fork(name);
+  const forked = await inside.admit(await fork('eight'));
+  assert.deepEqual([forked.verdict, forked.reasons[0]?.code], ['refused', 'ledger.forked']);
+  assert.equal((await inside.admit(four)).verdict, 'admitted', 'the true history goes on');
+
+  await rm(`${inside.home}/witness/state.json`);
+  assert.equal(await refusal(inside.admit(four)), 'ledger.witness-lost');
+});
+
+async function observedBy(inside: InsideSide): Promise<{ size: number; checkpoint: string }[]> {
+  const side = await openHome(nodeFiles, inside.home);
+  const ledger = await openLedger(nodeFiles, side, { now: () => Date.now() });
+  const found: { size: number; checkpoint: string }[] = [];
+  try {
+    for await (const { happening } of ledger.records()) {
+      const seen = happening?.predicate['observed'];
+      if (seen !== null && seen !== undefined) found.push(seen as unknown as { size: number; checkpoint: string });
+    }
+  } finally {
+    await ledger.close();
+  }
+  return found;
+}
 
 test('the clock, the age and the number of a bundle are judged by the rules of the side', async (t) => {
   const outside = await outsideWith(await memoryFolder(t), {});

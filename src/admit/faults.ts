@@ -61,6 +61,11 @@ export const admitCatalogue = {
     title: 'A result says no.',
     fix: 'Mend what failed, or try again; what is not proved is not promoted.',
   },
+  'admit.low-ledger': {
+    kind: 'reason',
+    title: 'What the bundle says about the ledger of the side that sealed it does not hold.',
+    fix: 'Whoever made it did not record it as it says. Keep the medium as evidence, and ask the sealing side for its ledger.',
+  },
   'admit.older': {
     kind: 'reason',
     title: 'The bundle is older than what is already here, and would move something back (rollback).',

@@ -1,4 +1,4 @@
-import { type Digest, type Files, type Home, isDigest, type JsonObject } from '#kernel';
+import { type Digest, type Files, type Home, isDigest, isObject, type JsonObject } from '#kernel';
 import { ecosystemOf } from '#ecosystems/list';
 import type { Ledger } from '#ledger';
 import { parseLock } from '#project';
@@ -46,6 +46,11 @@ export async function recoveredDatabase(
     for await (const { index, type, happening } of ledger.records((database?.ledgerIndexDone() ?? -1) + 1)) {
       const rolledBack = type === ROLLED_BACK_PREDICATE;
       if ((type !== ADMITTED_PREDICATE && !rolledBack) || happening === undefined) continue;
+      const seen = happening.predicate['observed'];
+      if (isObject(seen) && typeof seen['origin'] === 'string' && typeof seen['size'] === 'number') {
+        database ??= openDatabase(home.database);
+        database.observe(seen['origin'], seen['size']);
+      }
       const admission = admissionIn(happening.predicate);
       if (admission === undefined) continue;
       const lock = await (await store())?.read(admission.lock, LOCK_LIMIT);

@@ -50,7 +50,7 @@ test('what is sealed is inspected, verified and compared', async (t) => {
   assert.equal(inspected.contents?.length, 5);
   assert.deepEqual(
     inspected.carries?.map(({ name }) => name),
-    ['seal.0.pem', 'root.1.dsse.json', 'ledger.statement', 'ledger.entry', 'ledger.proof'],
+    ['seal.0.pem', 'root.1.dsse.json', 'ledger.statement', 'ledger.entry', 'ledger.proof', 'ledger.consistency'],
   );
   const verified = await verify.run({ bundle: one, root }, world);
   assert.equal(verified.verdict, 'verified', JSON.stringify(verified.reasons));

@@ -11,11 +11,13 @@ export {
   SIGNATURE_SIZE_LIMIT,
 } from './envelope.ts';
 export {
+  cosignedMessage,
   formatNote,
   formatVkey,
   isNoteName,
   type Note,
   NOTE_COSIGNATURE,
+  NOTE_COSIGNATURE_MLDSA44,
   NOTE_ED25519,
   NOTE_SIGNATURES_LIMIT,
   NOTE_SIZE_LIMIT,
@@ -25,6 +27,7 @@ export {
   openNote,
   parseNote,
   parseVkey,
+  timestamped,
   type Vkey,
 } from './note.ts';
 export { isProblem, type Problem, problem } from './problem.ts';

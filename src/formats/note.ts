@@ -14,7 +14,7 @@ export interface NoteSignature {
   readonly name: string;
   /** Four bytes as 8 lower-case hex digits. */
   readonly keyHash: string;
-  /** What follows the key hash: 64 bytes for Ed25519, 72 for a cosignature. */
+  /** What follows the key hash: 64 bytes for Ed25519, 72 and 2,428 for cosignatures. */
   readonly signature: Uint8Array;
 }
 
@@ -22,13 +22,16 @@ export interface NoteSignature {
 export interface Vkey {
   readonly name: string;
   readonly keyHash: string;
-  /** 0x01 Ed25519, 0x04 timestamped Ed25519 cosignature (C2SP signed-note, tlog-cosignature). */
+  /** 0x01 Ed25519; 0x04 and 0x06 timestamped cosignatures by Ed25519 and ML-DSA-44 (C2SP signed-note, tlog-cosignature). */
   readonly type: number;
   readonly key: Uint8Array;
 }
 
 export const NOTE_ED25519 = 0x01;
 export const NOTE_COSIGNATURE = 0x04;
+export const NOTE_COSIGNATURE_MLDSA44 = 0x06;
+const MLDSA44_KEY = 1312;
+const MLDSA44_SIGNATURE = 2420;
 /** Largest note and signatures in one: what golang.org/x/mod/sumdb/note reads. */
 export const NOTE_SIZE_LIMIT = 1_000_000;
 export const NOTE_SIGNATURES_LIMIT = 100;
@@ -75,6 +78,9 @@ export function parseVkey(text: string): Vkey | Problem {
   }
   if ((type === NOTE_ED25519 || type === NOTE_COSIGNATURE) && !isSoundEd25519(key)) {
     return problem('', 'The key is a point of small order or not canonical: one signature would fit many texts.');
+  }
+  if (type === NOTE_COSIGNATURE_MLDSA44 && key.length !== MLDSA44_KEY) {
+    return problem('', `An ML-DSA-44 key has ${MLDSA44_KEY} bytes, not ${key.length}.`);
   }
   if (noteKeyHash(name, type, key) !== keyHash) return problem('', 'The key hash is not that of the name and the key.');
   return { name, keyHash, type, key };
@@ -175,10 +181,68 @@ function verifySignature(vkey: Vkey, text: Uint8Array, signature: Uint8Array): {
   if (vkey.type === NOTE_COSIGNATURE && signature.length === 72) {
     const time = Buffer.from(signature.subarray(0, 8)).readBigUInt64BE();
     if (time > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-    const message = Buffer.concat([Buffer.from(`cosignature/v1\ntime ${time}\n`), text]);
+    const message = cosignedMessage(NOTE_COSIGNATURE, vkey.name, Number(time), text);
     return verify(null, message, ed25519Key(vkey.key), signature.subarray(8)) ? { time: Number(time) } : undefined;
   }
+  if (vkey.type === NOTE_COSIGNATURE_MLDSA44 && signature.length === 8 + MLDSA44_SIGNATURE) {
+    const time = Buffer.from(signature.subarray(0, 8)).readBigUInt64BE();
+    if (time > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+    const message = subtreeMessage(vkey.name, Number(time), text);
+    if (message === undefined) return undefined;
+    return verify(null, message, mldsa44Key(vkey.key), signature.subarray(8)) ? { time: Number(time) } : undefined;
+  }
   return undefined;
+}
+
+/**
+ * What a cosigner signs over the text of a checkpoint, by the type of its key (C2SP tlog-cosignature). `time` in seconds
+ * since the epoch. Throws for a text that no cosigner of that type signs.
+ */
+export function cosignedMessage(type: number, name: string, time: number, text: Uint8Array): Uint8Array {
+  if (type === NOTE_COSIGNATURE) return Buffer.concat([Buffer.from(`cosignature/v1\ntime ${time}\n`), text]);
+  const message = type === NOTE_COSIGNATURE_MLDSA44 ? subtreeMessage(name, time, text) : undefined;
+  if (message === undefined) throw new TypeError(`not a checkpoint for a key of type ${type}`);
+  return message;
+}
+
+/** `timestamped_signature`: the time as an unsigned 64-bit number, and the signature. */
+export function timestamped(time: number, signature: Uint8Array): Uint8Array {
+  const stamp = Buffer.alloc(8);
+  stamp.writeBigUInt64BE(BigInt(time));
+  return Buffer.concat([stamp, signature]);
+}
+
+/** `cosigned_message` for the whole tree (C2SP tlog-cosignature, "ML-DSA-44 signed message"); extension lines are not in it. */
+function subtreeMessage(name: string, time: number, text: Uint8Array): Uint8Array | undefined {
+  const [origin = '', size = '', root = ''] = Buffer.from(text).toString('utf8').split('\n');
+  const hash = decodeBase64(root);
+  const names = [name, origin].map((one) => Buffer.from(one, 'utf8'));
+  if (!/^(0|[1-9][0-9]{0,15})$/.test(size) || hash?.length !== 32) return undefined;
+  if (names.some(({ length }) => length === 0 || length > 255)) return undefined;
+  const number = (value: bigint): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64BE(value);
+    return bytes;
+  };
+  const [cosigner = Buffer.alloc(0), log = Buffer.alloc(0)] = names.map((one) =>
+    Buffer.concat([Uint8Array.of(one.length), one]),
+  );
+  return Buffer.concat([
+    Buffer.from('subtree/v1\n\0', 'latin1'),
+    cosigner,
+    number(BigInt(time)),
+    log,
+    number(0n),
+    number(BigInt(size)),
+    hash,
+  ]);
+}
+
+/** SubjectPublicKeyInfo of an ML-DSA-44 key (RFC 9881) is this prefix and its 1,312 bytes. */
+const MLDSA44_SPKI = Buffer.from('30820532300b06096086480165030403110382052100', 'hex');
+
+function mldsa44Key(raw: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([MLDSA44_SPKI, raw]), format: 'der', type: 'spki' });
 }
 
 /** SubjectPublicKeyInfo of an Ed25519 key (RFC 8410) is this prefix and its 32 bytes. */

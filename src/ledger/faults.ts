@@ -158,6 +158,25 @@ export const ledgerCatalogue = {
     fix: 'Put right what is listed and verify again.',
     kind: 'reason',
   },
+  'ledger.witness-lost': {
+    title: 'This side has cosigned logs of others and no longer knows what it saw.',
+    fix: 'Restore witness/state.json of the home from a backup that is not older than the ledger. Where there is none, this witness is retired: move keys/witness*.key and trust/witness.vkey away, tell the other sides, and a new witness with another name is made at the next admission.',
+  },
+  'ledger.forked': {
+    kind: 'reason',
+    title: 'The log has two histories.',
+    fix: 'Somebody who can sign with its key wrote another past than the one that was seen here. Admit nothing more of it; keep both checkpoints as evidence (witness/state.json, refused/) and ask who has the key.',
+  },
+  'ledger.rewound': {
+    kind: 'reason',
+    title: 'The log is shorter than it was.',
+    fix: 'It was put back from an older copy, or somebody cut it. The side that writes it must go on from the state that was seen here, or begin another log.',
+  },
+  'ledger.no-consistency': {
+    kind: 'reason',
+    title: 'The log has grown, and nothing shows that its past is the one that was seen here.',
+    fix: 'More was sealed in between than a bundle carries proofs for. Bring a bundle that was sealed in between, or a receipt back, so that the sealing side knows what was seen here.',
+  },
 } as const satisfies Catalogue;
 
 export const ledgerFault = faultsOf(ledgerCatalogue);

@@ -1,4 +1,5 @@
 export { formatTreeHead, openCheckpoint, parseLedgerVkey, parseTreeHead, type TreeHead } from './checkpoint.ts';
+export { type ConsistencyProofs, formatConsistency, parseConsistency } from './consistency.ts';
 export { decodeEntry, encodeEntry, type LedgerEntry, statementPath } from './entry.ts';
 export { ledgerCatalogue } from './faults.ts';
 export { type Ledger, type Logged, openLedger, openLog } from './ledger.ts';
@@ -6,5 +7,6 @@ export { type LedgerRecord } from './log-view.ts';
 export { type LogSigner } from './ports.ts';
 export { formatProof, type InclusionProof, parseProof } from './proof.ts';
 export { leafHash, verifyConsistency, verifyInclusion } from './tree.ts';
+export { judgeHead, type Observation, openWitness, type Seen, type Witness } from './witness.ts';
 export { type LedgerReport, verifyLedger } from './verification.ts';
 export { type LedgerView, readHomeLedger, readLedger } from './reading.ts';

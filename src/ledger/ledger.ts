@@ -18,7 +18,7 @@ import { takeLock } from './io/lock.ts';
 import { isReadProblem, logReader, type LogReader, readBundle, readTile } from './io/reader.ts';
 import { sweepBeyond } from './io/sweep.ts';
 import { type LogWriter, logWriter, writeFault } from './io/writer.ts';
-import { type LedgerRecord, nodeReader, proveInclusion, rangeRoot, recordsOf } from './log-view.ts';
+import { type LedgerRecord, nodeReader, proveConsistency, proveInclusion, rangeRoot, recordsOf } from './log-view.ts';
 import type { LogSigner } from './ports.ts';
 import { formatProof } from './proof.ts';
 import { edgeFrom, emptyEdge, grow, type RightEdge, rootOf } from './right-edge.ts';
@@ -50,6 +50,8 @@ export interface Ledger extends LedgerAppender {
   checkpoint(): Promise<Uint8Array>;
   /** A C2SP tlog-proof of an entry under the checkpoint on disk. */
   prove(index: number): Promise<Uint8Array>;
+  /** The consistency proof from an older size, 0 < older <= size, to the checkpoint on disk (RFC 6962 section 2.1.2). */
+  proveConsistency(older: number): Promise<readonly Uint8Array[]>;
   records(from?: number): AsyncIterable<LedgerRecord>;
   /** Waits for what was appended, then lets other processes write. */
   close(): Promise<void>;
@@ -223,6 +225,13 @@ async function ledgerOf(log: Log, lock: { release(): Promise<void> }): Promise<L
       }
       const hashes = await proveInclusion(log.reader, index, { size: edge.size, root });
       return formatProof({ index, hashes, checkpoint: note });
+    },
+    async proveConsistency(older) {
+      const { edge, root } = standing;
+      if (!Number.isSafeInteger(older) || older <= 0 || older > edge.size) {
+        throw ledgerFault('ledger.no-entry', { where: `size ${older}`, detail: `The size is ${edge.size}.` });
+      }
+      return proveConsistency(log.reader, older, { size: edge.size, root });
     },
     records: (from = 0) => recordsOf(log.reader, from, standing.edge.size),
     async close() {

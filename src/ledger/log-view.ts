@@ -13,6 +13,8 @@ import {
   nodesOf,
   perfectRoot,
   verifyInclusion,
+  consistencyRanges,
+  verifyConsistency,
 } from './tree.ts';
 
 /** One entry of the log, with its statement where it is a record of ours and the statement is whole. */
@@ -74,6 +76,23 @@ export async function proveInclusion(
   const leaf = leafHash(await entryAt(reader, index, head.size));
   if (!verifyInclusion(index, head.size, leaf, proof, head.root)) {
     throw ledgerFault('ledger.damaged', { where: `entry ${index}`, detail: 'Its proof does not lead to the root.' });
+  }
+  return proof;
+}
+
+/** The consistency proof from an older size, checked against both roots before it is handed out. */
+export async function proveConsistency(
+  reader: LogReader,
+  older: number,
+  head: { readonly size: number; readonly root: Hash },
+): Promise<Hash[]> {
+  const node = nodeReader(reader, head.size);
+  const proof: Hash[] = [];
+  if (older === head.size) return proof;
+  for (const range of consistencyRanges(older, head.size)) proof.push(await rangeRoot(node, range));
+  const olderRoot = await rangeRoot(node, { start: 0, end: older });
+  if (!verifyConsistency(older, head.size, olderRoot, head.root, proof)) {
+    throw ledgerFault('ledger.damaged', { where: `size ${older}`, detail: 'Its proof does not lead to the root.' });
   }
   return proof;
 }

@@ -22,6 +22,9 @@ export interface Database {
   ledgerIndexDone(): number;
   /** Records that entries up to this index have no effects that are missing here (refusals, own statements). */
   markLedger(index: number): void;
+  /** The largest size of each other log, by origin, that this side's ledger says was seen. */
+  observed(): ReadonlyMap<string, number>;
+  observe(origin: string, size: number): void;
   close(): void;
 }
 

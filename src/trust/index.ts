@@ -17,6 +17,7 @@ export {
   readRootFile,
   readRoots,
 } from './io/roots.ts';
+export { makeWitness, readWitness, type WitnessSigner } from './io/witness-keys.ts';
 export { createSide, type Side, type SideOptions } from './io/side.ts';
 export { type Custody, type Role, roles } from './role.ts';
 export {

@@ -29,7 +29,7 @@ import {
   summaryOf,
 } from '#bundle';
 import { ecosystemOf } from '#ecosystems/list';
-import { type Ledger, openLog } from '#ledger';
+import { type Ledger, openLog, openWitness, type Witness } from '#ledger';
 import { parseLock } from '#project';
 import { type Database, openDatabase, openStore, type Store } from '#store';
 import { homePath, openHome, readIfThere } from '#system';
@@ -42,6 +42,7 @@ import { admitFault, reason } from '../faults.ts';
 import { type Freshness, freshnessOf, worseThan } from '../freshness.ts';
 import { approvalsOf, Copying, promotionsOf, removeHeld } from '../held.ts';
 import type { AdmitInput, AdmitOutput } from '../operations.ts';
+import { judgeLowLedger, type LowLedger } from '../low-ledger.ts';
 import { judgePromotions } from '../promotion.ts';
 import { Quarantine } from '../quarantine.ts';
 import {
@@ -123,6 +124,8 @@ interface Inside {
   readonly now: number;
   readonly world: World;
   readonly policy: AdmissionPolicy;
+  /** Undefined where no log of others was ever seen. */
+  readonly witness: Witness | undefined;
   /** Envelopes of rings before this one. */
   readonly promotions: readonly Uint8Array[];
   /** `--hold`. */
@@ -137,6 +140,7 @@ interface Judged {
   /** Why it is held; empty: it is not. */
   readonly holding: readonly Reason[];
   readonly approval: ApprovalJudgement | undefined;
+  readonly low: LowLedger | undefined;
   readonly judgement: SealJudgement | undefined;
   readonly rows: readonly LockRow[];
   readonly reused: number;
@@ -161,6 +165,9 @@ async function admitTo(home: Home, input: AdmitInput, world: World, held: boolea
     const store = await storeIfThere();
     const now = clock.now();
     const hold = input.hold === true;
+    const observed = database?.observed() ?? new Map<string, number>();
+    const known = observed.size > 0 || (await files.look(`${home.path}/witness/state.json`)) !== undefined;
+    const witness = known ? await openWitness(files, home, site, observed) : undefined;
     const promotions = held ? await promotionsOf(files, path) : [];
     for (const name of input.promotion ?? []) {
       const bytes = await readIfThere(files, resolve(cwd, name), PROMOTION_LIMIT);
@@ -179,6 +186,7 @@ async function admitTo(home: Home, input: AdmitInput, world: World, held: boolea
       now,
       world,
       policy,
+      witness,
       promotions,
       hold,
       held,
@@ -233,6 +241,7 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
   let freshness: Freshness | undefined;
   let holding: readonly Reason[] = [];
   let approval: ApprovalJudgement | undefined;
+  let low: LowLedger | undefined;
   const rotten = new Set<Digest>();
   const reading = await readBundle(
     copy.medium,
@@ -253,6 +262,12 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
           approval = await judgeHeld(side, head, judgement);
           holding = approval.reasons;
         } else if (!here) holding = holdingReasons(side, head, freshness);
+        const judged = judgeLowLedger(head, judgement.root, arrivalOf(head, inside), (origin) =>
+          side.witness?.seen(origin),
+        );
+        if (judged !== undefined && 'code' in judged) return [judged];
+        if (judged !== undefined && judged.reasons.length > 0) return judged.reasons;
+        low = judged;
         await copy.decide(holding.length > 0 && !side.held);
         await askForSpace(side, head);
         return [];
@@ -289,7 +304,7 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
       progress: (done) => world.report({ type: 'amount', step: 'admit', done, unit: 'bytes' }),
     },
   );
-  return { reading, judgement, rows, reused, rotten, freshness, holding, approval };
+  return { reading, judgement, rows, reused, rotten, freshness, holding, approval, low };
 }
 
 /** Nothing new comes of it. */
@@ -401,7 +416,7 @@ async function commit(
     (arrival === 'overtaken' && arrived.every(({ digest }) => digest === seal.lock) && allKnown(side, judged.rows));
   const output = (entry: number | undefined): Output => ({
     verdict: here ? 'already-here' : 'admitted',
-    reasons: noticesOf(head, arrival, judged.freshness),
+    reasons: [...noticesOf(head, arrival, judged.freshness), ...(judged.low?.notices ?? [])],
     ledger: { size: ledger.size, root: ledger.root, ...(entry === undefined ? {} : { index: entry }) },
     ...(judged.freshness === undefined ? {} : { freshness: judged.freshness }),
     ...(judged.approval === undefined ? {} : { approvers: [...judged.approval.holders] }),
@@ -435,6 +450,7 @@ async function commit(
     channel: seal.channel,
     sealed: seal.sealed,
   };
+  const observation = await observationOf(side, judged);
   const { index } = await ledger.append({
     predicateType: ADMITTED_PREDICATE,
     subject: [{ name: 'index.jsonl', digest: { sha256: hexOf(seal.index) } }],
@@ -464,18 +480,43 @@ async function commit(
       bytes: seal.bytes,
       written: bytes,
       healed: [...rotten],
+      observed: observation ?? null,
     },
   });
   let opened = side.database;
   try {
     opened ??= openDatabase(home.database);
     if (!known) opened.publish({ ...admission, ledgerIndex: index, rows: judged.rows, lookupKey });
+    if (observation !== undefined) opened.observe(observation.origin, observation.size);
     if (judgement.added.length > 0) await keepRoots(files, home.path, judgement.added);
   } catch (error) {
     if (side.database === undefined) opened?.close();
     throw error;
   }
   return { output: output(index), opened };
+}
+
+/**
+ * The other side's log as it was seen now, cosigned: kept first, then signed, then part of the entry in this
+ * side's ledger, which from then on is committed to that past. Undefined where the tree is no larger than what was seen.
+ */
+async function observationOf(
+  side: Inside,
+  { low }: Judged,
+): Promise<{ readonly origin: string; readonly size: number; [key: string]: string | number } | undefined> {
+  if (low === undefined || !['first', 'grown', 'same'].includes(low.outcome)) return undefined;
+  const { origin, size, root } = low.seen;
+  const known = side.database?.observed() ?? new Map<string, number>();
+  if (low.outcome === 'same' && known.get(origin) === size) return undefined;
+  const witness = side.witness ?? (await openWitness(side.files, side.home, side.site, known));
+  const cosigned = await witness.cosign(low.seen, side.now);
+  return {
+    origin,
+    size,
+    root: Buffer.from(root).toString('base64'),
+    witness: witness.signer.name,
+    checkpoint: Buffer.from(cosigned).toString('utf8'),
+  };
 }
 
 /** What is worth knowing although it is no reason against it. */

@@ -4,7 +4,7 @@ import { type Digest, digestFromHex, hexOf, type Implementation, instantOf, type
 import { STATEMENT_PAYLOAD_TYPE } from '#formats';
 import { homePath, openHome, readIfThere } from '#system';
 import { holdersWith, passphrasesOf, readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
-import { type Ledger, openLedger } from '#ledger';
+import { formatConsistency, type Ledger, openLedger } from '#ledger';
 import { parseLock, readProject } from '#project';
 import { openStore } from '#store';
 import { checkLines } from '../check-lines.ts';
@@ -78,7 +78,7 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
   world.report({ type: 'step', step: 'seal', title: `Sealing ${project.name}` });
   const ledger = await openLedger(files, home, clock);
   try {
-    const previous = await lastSeal(ledger, project.channel);
+    const { previous, sizes } = await earlierSeals(ledger, project.channel);
     const sealed = instantOf(clock.now());
     const sequence = (previous?.sequence ?? 0) + 1;
     let recorded: Output['ledger'] | undefined;
@@ -135,6 +135,9 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
           carried.push({ name: 'ledger.proof', bytes: await ledger.prove(entry) });
           break;
         }
+        const proofs = new Map<number, readonly Uint8Array[]>();
+        for (const from of sizes) proofs.set(from, await ledger.proveConsistency(from));
+        carried.push({ name: 'ledger.consistency', bytes: formatConsistency(proofs) });
         return carried;
       },
       signers: inKeyOrder(signers).map(({ keyid }) => keyid),
@@ -168,16 +171,24 @@ function inKeyOrder<S extends { readonly keyid: string }>(signers: readonly S[])
   return [...signers].sort((a, b) => (a.keyid < b.keyid ? -1 : 1));
 }
 
-/** The seal with the highest sequence in a channel, by this side's own ledger. */
-async function lastSeal(ledger: Ledger, channel: string): Promise<SealStatement['previous']> {
+/** How many earlier seals a bundle carries consistency proofs from: whoever missed more needs one in between. */
+const PROVED = 64;
+
+/** The seal before this one in its channel, and the sizes of the log that others may have seen: each seal carries one. */
+async function earlierSeals(
+  ledger: Ledger,
+  channel: string,
+): Promise<{ readonly previous: SealStatement['previous']; readonly sizes: readonly number[] }> {
   let last: { sequence: number; index: Digest } | null = null;
-  for await (const { type, happening } of ledger.records()) {
+  const sizes: number[] = [];
+  for await (const { index, type, happening } of ledger.records()) {
     if (type !== SEALED_PREDICATE || happening === undefined) continue;
+    sizes.push(index + 1);
     const { predicate, subject } = happening;
     const { sequence } = predicate;
     const hex = subject[0]?.digest.sha256;
     if (predicate['channel'] !== channel || typeof sequence !== 'number' || hex === undefined) continue;
     if (last === null || sequence > last.sequence) last = { sequence, index: digestFromHex(hex) };
   }
-  return last;
+  return { previous: last, sizes: sizes.slice(-PROVED) };
 }

@@ -6,7 +6,7 @@ import type { AdmittedBundle, Database, Publication } from '../database.ts';
 import { storeFault } from '../faults.ts';
 
 /** Version of the schema below, in SQLite's `user_version`. */
-const SCHEMA = 3;
+const SCHEMA = 4;
 
 /**
  * A row stands once for all bundles that bring it with the same text (found by its hash, since texts are long);
@@ -45,6 +45,7 @@ const TABLES = `
     bundle INTEGER NOT NULL REFERENCES bundle,
     PRIMARY KEY (row, bundle)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE observed (origin TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO meta VALUES ('generation', 1), ('ledger', -1);
 `;
@@ -129,6 +130,10 @@ export function openDatabase(path: string): Database {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE SET kind = kind RETURNING id`,
   );
   const insertBrought = db.prepare('INSERT OR IGNORE INTO brought (row, bundle) VALUES (?, ?)');
+  const allObserved = db.prepare('SELECT origin, size FROM observed ORDER BY origin');
+  const raiseObserved = db.prepare(
+    'INSERT INTO observed VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET size = max(size, excluded.size)',
+  );
   const raiseLedger = db.prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'ledger'");
   const raiseGeneration = db.prepare("UPDATE meta SET value = value + 1 WHERE key = 'generation'");
 
@@ -202,6 +207,10 @@ export function openDatabase(path: string): Database {
     markLedger(index) {
       run(() => raiseLedger.run(index));
     },
+    observed: () => run(() => new Map(allObserved.all().map((one) => [String(one['origin']), Number(one['size'])]))),
+    observe(origin, size) {
+      run(() => raiseObserved.run(origin, size));
+    },
     close: () => db.close(),
   };
 
@@ -240,7 +249,7 @@ function make(db: DatabaseSync): void {
     // Another process may have made it while this one waited for the write lock. An older form is dropped: admit fills
     // the new one from ledger and store.
     if (Number(db.prepare('PRAGMA user_version').get()?.['user_version']) < SCHEMA) {
-      for (const table of ['brought', 'row', 'bundle', 'meta']) db.exec(`DROP TABLE IF EXISTS ${table}`);
+      for (const table of ['brought', 'row', 'bundle', 'observed', 'meta']) db.exec(`DROP TABLE IF EXISTS ${table}`);
       db.exec(TABLES);
       db.exec(`PRAGMA user_version = ${SCHEMA}`);
     }
