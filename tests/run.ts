@@ -97,6 +97,7 @@ const SLOW = [
   'src/ledger/crash.test.ts',
   'src/ledger/power-cut.test.ts',
   'src/ledger/recovery.test.ts',
+  'src/policy/many-clusters.test.ts',
   'src/rehearse/rehearse.test.ts',
   'src/rehearse/second-pass.test.ts',
   'src/system/client-settings.test.ts',

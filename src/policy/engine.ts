@@ -279,6 +279,7 @@ export class Engine {
         if ((ports !== 'all' && ports.some(isNamed)) || notPorts.some(isNamed)) namedPorts = true;
         if (own !== undefined && own.pods !== 'all') own.pods.forEach(mention);
         cover(own?.within);
+        cover(own?.blocks);
         cover(within);
         if (peers === 'all') continue;
         for (const peer of peers) {
@@ -429,11 +430,9 @@ export class Engine {
   #resolvePolicy(policy: Policy, id: number): ResolvedPolicy {
     const ingress = policy.ingress?.map((rule) => this.#resolveRule(rule, policy));
     const egress = policy.egress?.map((rule) => this.#resolveRule(rule, policy));
-    const named = ({ rule, ports }: ResolvedRule): boolean =>
-      ports === undefined || (rule.notPorts?.some(isNamed) ?? false);
     return {
       id,
-      namedPorts: ingress?.some(named) ?? false,
+      namedPorts: ingress?.some(namesPorts) ?? false,
       partial: [...(ingress ?? []), ...(egress ?? [])].some(({ own }) => own !== undefined),
       policy,
       subjects: this.#anyPods([policy.subject, ...(policy.alsoSubject ?? [])], policy).pods,
@@ -510,8 +509,14 @@ export class Engine {
     return { everyPod: false, pods: out, why: found.why | inside.why };
   }
 
-  #ownOf({ pods, within }: OwnCondition, policy: Policy): ReadonlyMap<number, Match> {
-    let found: PodsFound = pods === 'all' ? { everyPod: true, pods: new Map(), why: 0 } : this.#anyPods(pods, policy);
+  #ownOf({ pods, blocks = [], within }: OwnCondition, policy: Policy): ReadonlyMap<number, Match> {
+    let found: PodsFound =
+      pods === 'all'
+        ? { everyPod: true, pods: new Map(), why: 0 }
+        : strongest([
+            this.#anyPods(pods, policy),
+            ...blocks.map((block) => this.#blockPods(block, this.#coverage(policy, 'allow'))),
+          ]);
     if (within !== undefined) found = this.#inside(found, within, policy);
     if (!found.everyPod || found.pods.size > 0) return found.pods;
     return new Map(this.classes.map(({ id }) => [id, YES as Match]));
@@ -628,7 +633,7 @@ export class Engine {
       }
     });
     // Without named ports the peer's ports do not count; in the direction ingress they are those of the subject.
-    const byPeer = direction === 'egress' && rules.some(({ ports }) => ports === undefined);
+    const byPeer = direction === 'egress' && rules.some(namesPorts);
     const memo = new Map<number, Answer>();
     const answer = (state: number, ports: PortMap): Answer => {
       const key = byPeer ? state * this.#portMaps.size + ports.id : state;
@@ -991,6 +996,11 @@ function deciding(
 function either(a: Answer, b: Answer): Answer {
   const dialect = a.possible === b.possible && a.certain === b.certain ? 0 : WHY.dialect;
   return answerOf(unite(a.possible, b.possible), intersect(a.certain, b.certain), a.why | b.why | dialect);
+}
+
+/** What it covers depends on what the destination calls its ports. */
+function namesPorts({ rule, ports }: ResolvedRule): boolean {
+  return ports === undefined || (rule.notPorts?.some(isNamed) ?? false);
 }
 
 function isElusive(peer: Peer): peer is ElusivePeer {

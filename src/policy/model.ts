@@ -152,6 +152,9 @@ export interface Rule {
 
 export interface OwnCondition {
   readonly pods: readonly PodPeer[] | 'all';
+  /** Or one whose address lies in one of these. */
+  readonly blocks?: readonly BlockPeer[];
+  /** And in any case its address must lie in one of these. */
   readonly within?: readonly BlockPeer[];
 }
 

@@ -211,14 +211,7 @@ class CalicoReader {
       item.findings.note('policy.icmp', item.place, 'The rule is about ICMP, or about a protocol without ports.');
       return [];
     }
-    const inSet = own.peers !== 'all' && own.peers.some((one) => one.is === 'block' && one.podsApart !== true);
-    const narrower = inSet
-      ? 'cases that are not documented'
-      : sourcePorts
-        ? 'source ports'
-        : item.at('http').absent
-          ? undefined
-          : 'requests';
+    const narrower = sourcePorts ? 'source ports' : item.at('http').absent ? undefined : 'requests';
     const peerWithin = blocksIn(peer, families);
     // Of both ends the one with nets says the family.
     const asksOwn = own.nets.length + own.notNets.length + own.exclude.length > 0;
@@ -231,11 +224,14 @@ class CalicoReader {
       ...(narrower === undefined ? {} : ({ narrower } as const)),
       place: item.place,
     };
+    const ownBlocks: BlockPeer[] =
+      own.peers === 'all' ? [] : own.peers.filter((one) => one.is === 'block').filter((one) => one.podsApart !== true);
     const condition: OwnCondition | undefined =
       own.peers === 'all' && ownWithin === undefined
         ? undefined
         : {
             pods: own.peers === 'all' ? 'all' : own.peers.filter((one) => one.is === 'pods'),
+            ...(ownBlocks.length === 0 ? {} : { blocks: ownBlocks }),
             ...(ownWithin === undefined ? {} : { within: ownWithin }),
           };
     const ownRule = condition === undefined ? {} : { own: condition };

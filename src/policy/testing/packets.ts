@@ -7,6 +7,7 @@ import { parseAddress, parseBlock, within } from '../addresses.ts';
  * Kubernetes have it.
  */
 export interface RawObject {
+  readonly apiVersion?: string;
   readonly kind: string;
   readonly metadata: {
     readonly name: string;
@@ -38,32 +39,45 @@ function side(
   type: 'Ingress' | 'Egress',
   blocksCoverPods: boolean,
 ): boolean {
-  const subject = type === 'Ingress' ? packet.to : packet.from;
-  const peer = type === 'Ingress' ? packet.from : packet.to;
-  if (typeof subject === 'string') return true;
+  if (typeof (type === 'Ingress' ? packet.to : packet.from) === 'string') return true;
   let isolated = false;
   for (const policy of objects) {
-    if (policy.kind !== 'NetworkPolicy' || policy.metadata.namespace !== subject.metadata.namespace) continue;
-    const spec = policy.spec ?? {};
-    const types: string[] =
-      (spec.policyTypes?.length ?? 0) > 0
-        ? spec.policyTypes
-        : ['Ingress', ...((spec.egress?.length ?? 0) > 0 ? ['Egress'] : [])];
-    if (!types.includes(type) || !labelsMatch(spec.podSelector ?? {}, subject.metadata.labels ?? {})) continue;
-    isolated = true;
-    for (const rule of spec[type.toLowerCase()] ?? []) {
-      const peers = (type === 'Ingress' ? rule.from : rule.to) ?? [];
-      const ports = rule.ports ?? [];
-      const peerFits =
-        peers.length === 0 || peers.some((one: never) => peerMatches(objects, policy, one, peer, blocksCoverPods));
-      const portFits = ports.length === 0 || ports.some((one: never) => portMatches(one, packet));
-      if (peerFits && portFits) return true;
-    }
+    if (policy.kind !== 'NetworkPolicy') continue;
+    const said = networkPolicyAdmits(objects, policy, packet, type, blocksCoverPods);
+    if (said === true) return true;
+    if (said === false) isolated = true;
   }
   return !isolated;
 }
 
-function labelsMatch(
+/** Undefined: the policy is not about this end of the packet. */
+export function networkPolicyAdmits(
+  objects: readonly RawObject[],
+  policy: RawObject,
+  packet: Packet,
+  type: 'Ingress' | 'Egress',
+  blocksCoverPods: boolean,
+): boolean | undefined {
+  const [subject, peer] = type === 'Ingress' ? [packet.to, packet.from] : [packet.from, packet.to];
+  if (typeof subject === 'string' || policy.metadata.namespace !== subject.metadata.namespace) return undefined;
+  const spec = policy.spec ?? {};
+  const types: string[] =
+    (spec.policyTypes?.length ?? 0) > 0
+      ? spec.policyTypes
+      : ['Ingress', ...((spec.egress?.length ?? 0) > 0 ? ['Egress'] : [])];
+  if (!types.includes(type) || !labelsMatch(spec.podSelector ?? {}, subject.metadata.labels ?? {})) return undefined;
+  for (const rule of spec[type.toLowerCase()] ?? []) {
+    const peers = (type === 'Ingress' ? rule.from : rule.to) ?? [];
+    const ports = rule.ports ?? [];
+    const peerFits =
+      peers.length === 0 || peers.some((one: never) => peerMatches(objects, policy, one, peer, blocksCoverPods));
+    const portFits = ports.length === 0 || ports.some((one: never) => portMatches(one, packet));
+    if (peerFits && portFits) return true;
+  }
+  return false;
+}
+
+export function labelsMatch(
   selector: {
     matchLabels?: Record<string, string>;
     matchExpressions?: { key: string; operator: string; values?: string[] }[];
@@ -113,7 +127,7 @@ function peerMatches(
   return rule.podSelector ? labelsMatch(rule.podSelector, peer.metadata.labels ?? {}) : true;
 }
 
-function inside(block: string, text: string): boolean {
+export function inside(block: string, text: string): boolean {
   const { family, value } = parseAddress(text)!;
   return within(parseBlock(block)!, family, value);
 }
@@ -125,12 +139,16 @@ function portMatches(
   if ((rule.protocol ?? 'TCP') !== protocol) return false;
   if (rule.port === undefined) return true;
   if (typeof rule.port === 'number') return port >= rule.port && port <= (rule.endPort ?? rule.port);
-  if (typeof to === 'string') return false;
+  return portNumbers(to, rule.port, protocol).includes(port);
+}
+
+/** The numbers that a destination calls so; an address calls none. */
+export function portNumbers(to: RawObject | string, name: string, protocol: string): number[] {
+  if (typeof to === 'string') return [];
   const ports = (
     to.spec.containers as { ports?: { name?: string; containerPort: number; protocol?: string }[] }[]
   ).flatMap((container) => container.ports ?? []);
-  return ports.some(
-    ({ name, containerPort, protocol: own = 'TCP' }) =>
-      name === rule.port && containerPort === port && own === protocol,
-  );
+  return ports
+    .filter((one) => one.name === name && (one.protocol ?? 'TCP') === protocol)
+    .map(({ containerPort }) => containerPort);
 }
