@@ -16,6 +16,16 @@ export const policyCatalogue = {
     title: 'The port cannot be read.',
     fix: 'Write a number from 1 to 65535, and a protocol behind it if it is not TCP: 53/udp, 2905/sctp.',
   },
+  'policy.no-invariants': {
+    kind: 'usage',
+    title: 'There are no invariants to check.',
+    fix: "Name a file with --file, or write one with --expression, for example 'deny all -> outside 10.0.0.0/8,fd00::/8'.",
+  },
+  'policy.invariant-invalid': {
+    kind: 'usage',
+    title: 'An invariant cannot be read.',
+    fix: "Correct it at the place that is named. An end is 'all', 'anything', NAMESPACE/SELECTOR, NAMESPACE/*, '*/SELECTOR', blocks of addresses, or 'outside' and blocks.",
+  },
   'policy.format-unknown': {
     kind: 'usage',
     title: 'The answer cannot be written in this format.',

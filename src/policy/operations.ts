@@ -221,4 +221,57 @@ const policyLint = operation<z.infer<typeof lintInput>, z.infer<typeof lintOutpu
   load: async () => (await import('./verbs/lint.ts')).lintVerb,
 });
 
-export const policyOperations = [policyMap, policyDiff, policyExplain, policyExposure, policyLint];
+export const invariantInput = z.object({
+  folder: z.string(),
+  file: z.string().optional(),
+  expressions: z.array(z.string()).optional(),
+  future: z.boolean().optional(),
+  cni: cni.optional(),
+});
+export const invariantOutput = z.object({
+  verdict: z.enum(['holds', 'violated', 'depends', 'vacuous', 'unknown']),
+  invariants: z.array(
+    z.object({
+      name: z.string(),
+      reason: z.string(),
+      where: z.string(),
+      /** `vacuous`: it speaks of nothing that is there. */
+      verdict: z.enum(['holds', 'violated', 'depends', 'vacuous']),
+      detail: z.string(),
+      /** Pairs that speak against it; the first of them are the witnesses. */
+      against: z.number(),
+      witnesses: z.array(
+        z.object({
+          from: z.string(),
+          to: z.string(),
+          ports: z.string(),
+          certain: z.boolean(),
+          depends: z.array(z.string()),
+          decisions: z.array(decision),
+        }),
+      ),
+    }),
+  ),
+  errors: z.array(finding),
+});
+
+const policyInvariant = operation<z.infer<typeof invariantInput>, z.infer<typeof invariantOutput>>({
+  name: ['policy', 'invariant'],
+  summary: 'Say whether sentences about a cluster hold, and what speaks against them',
+  parameters: [
+    { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
+    { key: 'file', form: '-f, --file FILE', help: 'a file of invariants (docs/spec/invariants.md)' },
+    {
+      key: 'expressions',
+      form: '-e, --expression TEXT...',
+      help: "'deny FROM -> TO : PORTS', 'only …' or 'allow …'; again for more",
+    },
+    { key: 'future', form: '--future', help: 'count pods that may come too' },
+    cniParameter,
+  ],
+  input: invariantInput,
+  output: invariantOutput,
+  load: async () => (await import('./verbs/invariant.ts')).invariantVerb,
+});
+
+export const policyOperations = [policyMap, policyDiff, policyExplain, policyExposure, policyLint, policyInvariant];
