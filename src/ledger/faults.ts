@@ -158,6 +158,36 @@ export const ledgerCatalogue = {
     fix: 'Put right what is listed and verify again.',
     kind: 'reason',
   },
+  'ledger.never-received': {
+    kind: 'reason',
+    title: 'It was sealed, and the other side has no entry about it: sent, unconfirmed.',
+    fix: 'Ask who carried it. Where nothing may come back this stays so until an auditor puts both ledgers beside each other.',
+  },
+  'ledger.never-sent': {
+    kind: 'reason',
+    title: 'It was admitted, and the side that is said to have sealed it has no entry about it.',
+    fix: 'Somebody sealed with a key of that side and not with its ledger: treat the key as stolen (trust revoke), and find out what came in.',
+  },
+  'ledger.refused': {
+    kind: 'reason',
+    title: 'It was sealed, and the other side refused it.',
+    fix: "'sallyport explain CODE' says what each of the codes means; the other side keeps the evidence.",
+  },
+  'ledger.held': {
+    kind: 'reason',
+    title: 'It was received and waits for approvers.',
+    fix: "Inside, 'sallyport approve' lists what waits.",
+  },
+  'ledger.number-twice': {
+    kind: 'reason',
+    title: 'Two bundles have the same number in one channel.',
+    fix: 'A ledger was put back from an older copy, or somebody sealed beside it. Find out which of the two is the real one.',
+  },
+  'ledger.number-missing': {
+    kind: 'reason',
+    title: 'The sealing side left out a number.',
+    fix: 'Its ledger is not the whole history of the channel. Ask for the ledger that has the missing seals.',
+  },
   'ledger.witness-lost': {
     title: 'This side has cosigned logs of others and no longer knows what it saw.',
     fix: 'Restore witness/state.json of the home from a backup that is not older than the ledger. Where there is none, this witness is retired: move keys/witness*.key and trust/witness.vkey away, tell the other sides, and a new witness with another name is made at the next admission.',

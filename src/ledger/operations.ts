@@ -129,4 +129,66 @@ export const ledgerShow = operation<ShowInput, ShowOutput>({
 });
 
 /** The verbs of this context, in the order of the help. */
-export const ledgerOperations = [ledgerVerify, ledgerProve, ledgerList, ledgerShow] as const;
+export const ledgerFsck = operation<VerifyLedgerInput, VerifyLedgerOutput>({
+  ...ledgerVerify,
+  name: ['ledger', 'fsck'],
+  summary: "The same as 'ledger verify', under the name that such checkers have elsewhere",
+});
+
+const reconcileInput = z.object({ low: z.string(), high: z.string() });
+export type ReconcileInput = z.output<typeof reconcileInput>;
+
+const opened = z.object({
+  folder: z.string(),
+  origin: z.string(),
+  size: z.number(),
+  /** Whether a key lay beside the log; without one the tree alone was judged. */
+  signed: z.enum(['checked', 'not-checked']),
+});
+const reconcileOutput = z.object({
+  /** `open`: nothing is wrong, and something has not arrived or waits. */
+  verdict: z.enum(['reconciled', 'open', 'differs']),
+  reasons: z.array(reason).readonly(),
+  low: opened,
+  high: opened,
+  deliveries: z.array(
+    z.object({
+      channel: z.string(),
+      sequence: z.number(),
+      index: z.string(),
+      sealed: z.number().optional(),
+      outcomes: z
+        .array(z.object({ entry: z.number(), verdict: z.string(), codes: z.array(z.string()).readonly() }))
+        .readonly(),
+      confirmed: z.number().optional(),
+      state: z.enum(['received', 'refused', 'held', 'sent-unconfirmed', 'never-sent']),
+    }),
+  ),
+  /** Tree heads of the low log that the high one says it saw. */
+  observed: z.array(z.object({ entry: z.number(), origin: z.string(), size: z.number(), root: z.string() })).readonly(),
+  /** Refusals of what nobody sealed here. */
+  foreign: z.number(),
+});
+export type ReconcileOutput = z.output<typeof reconcileOutput>;
+
+export const ledgerReconcile = operation<ReconcileInput, ReconcileOutput>({
+  name: ['ledger', 'reconcile'],
+  summary:
+    'Put the ledgers of two sides beside each other: sent and never received, received and never sent, forked, rewound',
+  parameters: [
+    { key: 'low', form: '--low DIR', help: 'ledger of the side that seals' },
+    { key: 'high', form: '--high DIR', help: 'ledger of the side that admits' },
+  ],
+  input: reconcileInput,
+  output: reconcileOutput,
+  load: async () => (await import('./verbs/reconcile.ts')).reconcileVerb,
+});
+
+export const ledgerOperations = [
+  ledgerVerify,
+  ledgerFsck,
+  ledgerProve,
+  ledgerList,
+  ledgerShow,
+  ledgerReconcile,
+] as const;

@@ -1,6 +1,6 @@
-import { encodeBase64, type Vkey } from '#formats';
+import { encodeBase64, type Vkey, isProblem, parseNote, problem } from '#formats';
 import { type Files, type Reason, type Verdict } from '#kernel';
-import { CHECKPOINT_LIMIT, openCheckpoint, type TreeHead } from './checkpoint.ts';
+import { CHECKPOINT_LIMIT, openCheckpoint, type TreeHead, parseTreeHead } from './checkpoint.ts';
 import { decodeEntry, statementPath } from './entry.ts';
 import type { ledgerCatalogue } from './faults.ts';
 import { ledgerFault } from './faults.ts';
@@ -59,6 +59,26 @@ export async function verifyLedger(files: Files, folder: string, vkey: Vkey): Pr
     origin: head?.origin ?? '',
     size: head?.size ?? 0,
     root: head === undefined ? '' : encodeBase64(head.root),
+    statements,
+  };
+}
+
+/** The same without a key: whether tiles, entries and statements are those of the checkpoint, whoever signed that. */
+export async function verifyUnsigned(files: Files, folder: string): Promise<LedgerReport> {
+  const judge = judgement();
+  const reader = logReader(files, folder);
+  const bytes = await reader.file('checkpoint', CHECKPOINT_LIMIT);
+  const note = isReadProblem(bytes) ? problem('', bytes.detail) : parseNote(bytes);
+  const head = isProblem(note) ? note : parseTreeHead(note.text);
+  if (isProblem(head)) judge.reason('ledger.checkpoint-malformed', 'checkpoint', head.detail);
+  const statements = isProblem(head) ? 0 : await verifyTree(reader, head, judge);
+  const reasons = judge.reasons();
+  return {
+    verdict: reasons.length === 0 ? 'verified' : 'unverified',
+    reasons,
+    origin: isProblem(head) ? '' : head.origin,
+    size: isProblem(head) ? 0 : head.size,
+    root: isProblem(head) ? '' : encodeBase64(head.root),
     statements,
   };
 }
