@@ -10,7 +10,7 @@ const FOREIGN = 50;
 const WHY: Readonly<Record<Exclude<LockedFile['why'], ''>, string>> = {
   'other-target': 'of another target',
   optional: 'optional',
-  'answers-made-from-it': 'answers are made from it',
+  'answers-made-from-it': 'document',
   'not-asked': 'nobody here asked',
 };
 
@@ -36,7 +36,8 @@ export function artifactsSection({ bundle, artifacts }: Report): Section | undef
     parts.push(
       table({
         id: 'files-table',
-        caption: 'Every file of the lock: whether the depot served it here, and why where it did not',
+        caption:
+          'Every file of the lock: whether the depot served it here, and why where it did not. From documents of upstream the depot makes its answers',
         columns: [
           { title: 'Served?', sort: true },
           { title: 'File', wide: true, sort: true },
@@ -72,7 +73,7 @@ export function artifactsSection({ bundle, artifacts }: Report): Section | undef
   }
   if (parts.length === 0) return undefined;
   const note = artifacts === undefined ? '' : `${count(artifacts.served)} of ${count(artifacts.locked)}`;
-  return { id: 'digests', title: 'What was used, by digest', note, html: parts.join('') };
+  return { id: 'digests', title: 'What was used, by digest', short: 'Files by digest', note, html: parts.join('') };
 }
 
 function weight({ row, served }: LockedFile): number {
@@ -88,13 +89,21 @@ function fileRow({ artifact, ecosystem, row, digest, size: bytes, targets, serve
     choices: { served: kind, ecosystem },
     cells: [
       { html: state },
-      { html: text(artifact) },
+      { html: fileName(artifact) },
       { html: text(targets) },
       { html: size(bytes), sort: bytes },
       { html: count(answers), sort: answers },
       { html: shortDigest(digest) },
     ],
   };
+}
+
+/** `npm express 5.3.0 (express-5.3.0.tgz)`: the file's own name is the lesser part of it. */
+function fileName(artifact: string): string {
+  const [, name, file] = /^(.*) (\([^()]*\))$/s.exec(artifact) ?? [];
+  return name === undefined || file === undefined
+    ? text(artifact)
+    : `${text(name)} <span class="note">${text(file)}</span>`;
 }
 
 /** Bundles that were offered and must not pass. Undefined where none was. */
@@ -120,7 +129,13 @@ export function refusalsSection({ refusals }: Report): Section | undefined {
     head: 1,
   });
   const refused = refusals.filter((one) => one.refused).length;
-  return { id: 'refused', title: 'Bundles that must be refused', note: `${refused} of ${refusals.length}`, html };
+  return {
+    id: 'refused',
+    title: 'Bundles that must be refused',
+    short: 'Refusals',
+    note: `${refused} of ${refusals.length}`,
+    html,
+  };
 }
 
 /** Shell lines that check the bundle. Undefined where there is none. */
@@ -129,5 +144,5 @@ export function checkSection({ check }: Report): Section | undefined {
   const lines = check.join('\n');
   const html = `<p>In an empty folder, with openssl, zstd and sha256sum. It ends with “checked”.</p>
 <pre tabindex="0" role="group" aria-label="Shell lines"><code>${text(lines, 20_000)}</code></pre><p>${copyButton(lines, 'Copy the lines', 'Copy the lines')}</p>`;
-  return { id: 'check', title: 'Check the bundle without Sallyport', note: '', html };
+  return { id: 'check', title: 'Check the bundle without Sallyport', short: 'Check it yourself', note: '', html };
 }

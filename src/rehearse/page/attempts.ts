@@ -57,7 +57,13 @@ export function attemptsSection({ attempts }: Report): Section {
           },
         })
   }${cutNote(shown.length, attempts.length, ': those that nobody asked for first, the most frequent before the others')}`;
-  return { id: 'attempts', title: 'Attempts to call out', note: `${count(unasked.length)} by itself`, html };
+  return {
+    id: 'attempts',
+    title: 'Attempts to call out',
+    short: 'Attempts',
+    note: `${count(unasked.length)} by itself`,
+    html,
+  };
 }
 
 function attemptRow(attempt: ReportedAttempt): Row {
@@ -140,5 +146,5 @@ export function hostsSection({ runtimeHosts }: Report): Section | undefined {
       head: 1,
     },
   )}${cutNote(shown.length, runtimeHosts.length, '')}`;
-  return { id: 'hosts', title: 'Hosts at run time', note: plural(runtimeHosts.length, 'host'), html };
+  return { id: 'hosts', title: 'Hosts at run time', short: 'Hosts', note: plural(runtimeHosts.length, 'host'), html };
 }

@@ -49,7 +49,7 @@ export function enclaveSection({ enclave }: Report): Section | undefined {
   }`;
   const lacking = limits.filter(({ state }) => state !== 'in-force').length;
   const note = lacking === 0 ? 'all in force' : `${lacking} not in force`;
-  return { id: 'enclave', title: 'The enclave and its limits', note, html };
+  return { id: 'enclave', title: 'The enclave and its limits', short: 'Enclave', note, html };
 }
 
 /** What services wrote. Undefined where there was none. */
@@ -59,6 +59,7 @@ export function logsSection({ logs }: Report): Section | undefined {
   return {
     id: 'logs',
     title: 'Logs of the services',
+    short: 'Logs',
     note: plural(logs.length, 'service'),
     html: shown.map(logDetails).join('\n') + cutNote(shown.length, logs.length, ''),
   };

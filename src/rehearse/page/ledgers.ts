@@ -55,7 +55,7 @@ export function ledgersSection(report: Report, { digest, recorded }: PageEvidenc
     parts.push(`<h3>The ledgers and their keys</h3><dl class="plain">${rows.join('')}</dl>`);
   }
   const note = entry === undefined ? 'not signed' : `entry ${count(entry.index)}`;
-  return { id: 'ledger', title: 'Evidence in the ledgers', note, html: parts.join('') };
+  return { id: 'ledger', title: 'Evidence in the ledgers', short: 'Ledgers', note, html: parts.join('') };
 }
 
 function proofDetails(

@@ -6,6 +6,8 @@ export type Tone = 'good' | 'bad' | 'open' | 'quiet';
 export interface Section {
   readonly id: string;
   readonly title: string;
+  /** Its name in the navigation, and what stands beside it there. */
+  readonly short: string;
   readonly note: string;
   readonly html: string;
 }
@@ -24,7 +26,7 @@ const SIGNS: Readonly<Record<Tone, string>> = {
 
 /** A button that copies `value`; `name` says what, for those who do not see where it stands. */
 export function copyButton(value: string, name: string, label = 'Copy'): string {
-  return `<button type="button" class="small" data-copy="${text(value, Infinity)}" aria-label="${text(name)}">${text(label)}</button>`;
+  return `<button type="button" class="small needs-script" data-copy="${text(value, Infinity)}" aria-label="${text(name)}">${text(label)}</button>`;
 }
 
 /** A button that saves the text of the element `id` as a file. */
@@ -52,6 +54,8 @@ export interface Column {
   /** Further markup of the heading. */
   readonly extra?: string;
   readonly wide?: boolean;
+  /** Drawn over as much as there is. */
+  readonly span?: boolean;
 }
 
 export interface Cell {
@@ -89,9 +93,8 @@ export interface TableOptions {
  */
 export function table({ id, caption, columns, rows, head, filter }: TableOptions): string {
   const heads = columns
-    .map(({ title, number, sort, extra, wide }) => {
-      const names = [number === true ? 'number' : '', wide === true ? 'wide' : ''].filter((name) => name !== '');
-      const className = names.length === 0 ? '' : ` class="${names.join(' ')}"`;
+    .map(({ title, number, sort, extra, wide, span }) => {
+      const className = classOf({ number, wide, span });
       return `<th scope="col" role="columnheader"${className}${sort === true ? ' data-sort' : ''}>${text(title)}${extra ?? ''}</th>`;
     })
     .join('');
@@ -108,9 +111,8 @@ function bodyRow({ cells, choices }: Row, columns: readonly Column[], head: numb
     .map(([key, value]) => ` data-is-${key}="${text(value)}"`)
     .join('');
   const parts = cells.map(({ html, sort }, index) => {
-    const { title = '', number, wide } = columns[index] ?? {};
-    const names = [number === true ? 'number' : '', wide === true ? 'wide' : ''].filter((name) => name !== '');
-    const className = names.length === 0 ? '' : ` class="${names.join(' ')}"`;
+    const { title = '', number, wide, span } = columns[index] ?? {};
+    const className = classOf({ number, wide, span });
     const by = sort === undefined ? '' : ` data-by="${sort}"`;
     if (index === head) return `<th scope="row" role="rowheader"${className}${by}>${html}</th>`;
     // A card has no place for what is not there.
@@ -118,6 +120,11 @@ function bodyRow({ cells, choices }: Row, columns: readonly Column[], head: numb
     return `<td role="cell"${className}${by}${empty} data-label="${text(title)}">${html}</td>`;
   });
   return `<tr role="row"${data}>${parts.join('')}</tr>`;
+}
+
+function classOf(column: { readonly [K in 'number' | 'wide' | 'span']: boolean | undefined }): string {
+  const names = (['number', 'wide', 'span'] as const).filter((name) => column[name] === true);
+  return names.length === 0 ? '' : ` class="${names.join(' ')}"`;
 }
 
 function filterOf(id: string, { label, choices }: NonNullable<TableOptions['filter']>, rows: number): string {

@@ -39,7 +39,7 @@ ${table({
     { title: 'Result' },
     { title: 'Step', wide: true },
     { title: 'Side' },
-    { title: 'From the start', extra: axis },
+    { title: 'From the start', extra: axis, span: true },
     { title: 'Start', number: true },
     { title: 'Time', number: true },
     { title: 'Bytes', number: true },
@@ -50,7 +50,7 @@ ${table({
 })}${cutNote(shown.length, steps.length, ', the first')}`;
   const failed = steps.filter(({ outcome }) => outcome !== 'ok').length;
   const note = failed === 0 ? String(steps.length) : `${failed} not well`;
-  return { id: 'steps', title: 'Steps', note, html };
+  return { id: 'steps', title: 'Steps', short: 'Steps', note, html };
 }
 
 function stepRow(step: Step, end: number, ticks: readonly number[]): Row {
@@ -59,12 +59,10 @@ function stepRow(step: Step, end: number, ticks: readonly number[]): Row {
     step.command === undefined ? '' : `<p><code class="command">${text(step.command, 2000)}</code></p>`,
     step.digest === undefined || step.digest === '' ? '' : `<p>${shortDigest(step.digest)}</p>`,
   ].join('');
+  const name = `<span class="title">${text(step.title)}</span>`;
   const title = [
-    `<span class="title">${text(step.title)}</span>`,
+    more === '' ? `<div class="plain-title">${name}</div>` : `<details><summary>${name}</summary>${more}</details>`,
     step.detail === '' ? '' : `<span class="detail">${text(step.detail, 2000)}</span>`,
-    more === ''
-      ? ''
-      : `<details><summary>${step.command === undefined ? 'Digest' : 'Command'}</summary>${more}</details>`,
   ].join('');
   const bar = `<svg class="lane" aria-hidden="true" width="100%" height="14">${ticks
     .map((at) => `<line class="tick" x1="${share(at, end)}" x2="${share(at, end)}" y1="0" y2="14"/>`)
@@ -85,10 +83,10 @@ function stepRow(step: Step, end: number, ticks: readonly number[]): Row {
   };
 }
 
-/** Round moments, four to seven of them, from 0 on. */
+/** Round moments, three to five of them, from 0 on. */
 function ticksOf(end: number): number[] {
   const power = 10 ** Math.floor(Math.log10(end / 5));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => end / size <= 6) ?? end;
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => end / size <= 6.5) ?? end;
   return Array.from({ length: Math.floor(end / step) + 1 }, (_, index) => index * step).filter(
     (at) => at <= end * 0.97,
   );
@@ -113,6 +111,7 @@ export function reasonsSection({ reasons }: Report): Section | undefined {
   return {
     id: 'why',
     title: 'Why not everything holds',
+    short: 'Why not',
     note: plural(reasons.length, 'reason'),
     html: `<ul class="reasons">${rows.join('')}</ul>${cutNote(shown.length, reasons.length, '')}`,
   };

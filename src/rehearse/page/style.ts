@@ -10,7 +10,7 @@ export const STYLE = `
 @media screen{:root[data-theme=dark]{color-scheme:dark;${properties(dark)}}}
 *{box-sizing:border-box}
 html{scroll-padding-block-start:1rem;-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--page);color:var(--ink);font:.9375rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif}
+body{margin:0;overflow-wrap:break-word;background:var(--page);color:var(--ink);font:.9375rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif}
 h1,h2,h3,h4,p,dl,dd,ul,figure{margin:0}
 h1{font-size:1.75rem;line-height:1.2;font-weight:650;letter-spacing:-.015em;overflow-wrap:anywhere}
 h2{font-size:1.125rem;line-height:1.3;font-weight:650;letter-spacing:-.005em;margin-block-end:.5rem}
@@ -41,7 +41,7 @@ strong.bad{color:var(--bad)}
 .facts dt{color:var(--quiet);font-size:.8125rem;line-height:1.35}
 .facts dd{font-size:1.1875rem;font-weight:600;font-variant-numeric:tabular-nums}
 
-.columns{display:grid;gap:0 2.5rem;margin-block-start:1.75rem}
+.columns{display:grid;grid-template-columns:minmax(0,1fr);gap:0 2.5rem;margin-block-start:1.75rem}
 nav ul{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.125rem .25rem}
 nav a{display:flex;gap:.5rem;justify-content:space-between;align-items:baseline;min-block-size:1.75rem;padding:.1875rem .5rem;border-radius:.3125rem;color:var(--ink);text-decoration:none}
 nav a:hover{background:var(--line)}
@@ -53,13 +53,14 @@ nav+main section:first-child{margin-block-start:1.5rem}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;color:var(--quiet);font-size:.8125rem}
 .legend span{display:inline-flex;align-items:center;gap:.375rem}
 
-table{border-collapse:collapse;inline-size:100%;margin-block:.5rem;background:var(--raised);border:1px solid var(--line)}
+table{border-collapse:collapse;font-size:.875rem;line-height:1.45;inline-size:100%;margin-block:.5rem;background:var(--raised);border:1px solid var(--line)}
 caption{text-align:start;color:var(--quiet);font-size:.8125rem;padding-block:.25rem .5rem}
-th,td{text-align:start;vertical-align:top;padding:.4375rem .625rem;border-block-start:1px solid var(--line)}
+th,td{text-align:start;vertical-align:top;padding:.375rem .625rem;border-block-start:1px solid var(--line)}
 thead th{font-size:.8125rem;color:var(--quiet);font-weight:600;white-space:nowrap;vertical-align:bottom;border-block-start:0;background:var(--page)}
 tbody th{font-weight:400}
-.number{text-align:end;font-variant-numeric:tabular-nums;white-space:nowrap}
-.wide{inline-size:38%;overflow-wrap:anywhere}
+.number{inline-size:1%;text-align:end;font-variant-numeric:tabular-nums;white-space:nowrap}
+.wide{inline-size:46%;overflow-wrap:anywhere}
+.span{inline-size:24%}
 .title{display:block}
 .detail{display:block;color:var(--quiet);font-size:.8125rem;line-height:1.4}
 .detail code{font-size:.75rem}
@@ -78,7 +79,15 @@ section>details{margin:0;border-block-start:1px solid var(--line)}
 section>details:last-of-type{border-block-end:1px solid var(--line)}
 section>details>summary{padding-block:.4375rem}
 summary{cursor:pointer;min-block-size:1.5rem;color:var(--ink)}
-td summary,th summary{color:var(--quiet);font-size:.8125rem;line-height:1.5rem;inline-size:fit-content;padding-inline-end:.25rem}
+th details{margin:0}
+th details>summary{display:list-item;list-style:none;position:relative;min-block-size:1.5rem;padding-inline-start:1rem}
+th summary::-webkit-details-marker{display:none}
+th details>summary::before{content:"";position:absolute;inset-inline-start:.0625rem;inset-block-start:.4375rem;border:.25rem solid transparent;border-inline-start:.375rem solid var(--control)}
+th details[open]>summary::before{inset-inline-start:-.0625rem;inset-block-start:.5625rem;border-color:var(--control) transparent transparent;border-inline-start-width:.25rem;border-block-start-width:.375rem}
+th summary:hover .title{text-decoration:underline;text-decoration-color:var(--control);text-underline-offset:.2em}
+th details>p,.plain-title,.plain-title+.detail,th details+.detail{padding-inline-start:1rem}
+.command{font-size:.75rem}
+td summary{color:var(--quiet);font-size:.8125rem;line-height:1.5rem;inline-size:fit-content;padding-inline-end:.25rem}
 details p{margin-block:.25rem}
 .reasons{padding:0;list-style:none}
 .reasons li{padding:.625rem .875rem;border:1px solid var(--bad);border-inline-start-width:.25rem;border-radius:.375rem;background:var(--bad-back);overflow-wrap:anywhere}
@@ -93,11 +102,12 @@ button:hover{border-color:var(--ink)}
 button[aria-pressed=true]{background:var(--ink);color:var(--page)}
 button.small{min-block-size:1.5rem;line-height:1.25rem;padding:.0625rem .5rem;font-size:.75rem}
 button.sort{border:0;background:none;padding:0;min-block-size:1.5rem;color:inherit;font-weight:inherit;white-space:nowrap}
-button.sort::after{content:"";display:inline-block;inline-size:.4375rem;block-size:.4375rem;margin-inline-start:.4375rem;border:solid var(--control);border-width:0 2px 2px 0;transform:translateY(-.125rem) rotate(45deg);opacity:.55}
+button.sort::after{content:"\\2195";content:"\\2195" / "";margin-inline-start:.25rem;font-weight:400;color:var(--control)}
 button.sort:hover{color:var(--ink)}
 [aria-sort] button.sort{color:var(--ink)}
-[aria-sort] button.sort::after{border-color:var(--ink);opacity:1}
-[aria-sort=ascending] button.sort::after{transform:translateY(.0625rem) rotate(-135deg)}
+[aria-sort] button.sort::after{color:var(--ink)}
+[aria-sort=ascending] button.sort::after{content:"\\2191";content:"\\2191" / ""}
+[aria-sort=descending] button.sort::after{content:"\\2193";content:"\\2193" / ""}
 input,select{padding:.125rem .5rem}
 input[type=search]{inline-size:14rem;max-inline-size:100%}
 .filter{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem 1rem;margin-block:.75rem .25rem;font-size:.8125rem}
@@ -106,7 +116,7 @@ input[type=search]{inline-size:14rem;max-inline-size:100%}
 html:not(.scripted) .needs-script{display:none}
 [hidden]{display:none!important}
 #said:not(:empty){position:fixed;inset-block-end:1rem;inset-inline-end:1rem;z-index:2;padding:.5rem .875rem;background:var(--ink);color:var(--page);border-radius:.375rem;font-size:.875rem}
-footer{border-block-start:1px solid var(--line);padding-block-start:1rem;color:var(--quiet);font-size:.8125rem}
+footer{overflow-wrap:anywhere;border-block-start:1px solid var(--line);padding-block-start:1rem;color:var(--quiet);font-size:.8125rem}
 
 @media (min-width:68rem){
 .columns{grid-template-columns:13.5rem minmax(0,1fr)}
@@ -117,26 +127,30 @@ nav+main section:first-child{margin-block-start:0}
 @media screen and (max-width:47.99rem){
 .frame{padding-inline:1rem}
 h1{font-size:1.5rem}
-table,tbody,tr,td,tbody th,caption{display:block;inline-size:auto}
+table,tbody,td,tbody th,caption{display:block;inline-size:auto}
 table{border:0;background:none}
 thead{display:block}
 thead tr{display:flex;flex-wrap:wrap;gap:0 1rem}
-thead th{display:none;border:0;padding:0 0 .25rem;background:none}
-.scripted thead th[data-sort]{display:block}
+thead th{position:absolute;inline-size:1px!important;block-size:1px;padding:0;border:0;overflow:hidden;clip-path:inset(50%)}
+.scripted thead th[data-sort]{position:static;inline-size:auto!important;block-size:auto;padding:0 0 .25rem;clip-path:none;background:none}
 thead th svg{display:none}
 tbody tr{background:var(--raised);border:1px solid var(--line);border-radius:.375rem;padding:.5rem .75rem;margin-block-end:.5rem}
 td,tbody th{border:0;padding:.125rem 0;text-align:start}
 td[data-label]{display:grid;grid-template-columns:6.5rem minmax(0,1fr);gap:.5rem;align-items:baseline}
 td[data-label]::before{content:attr(data-label);color:var(--quiet);font-size:.8125rem}
 td[data-empty]{display:none}
-td.number,.wide{inline-size:auto}
+tbody tr{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 1rem}
+tbody th,td{grid-column:1/-1}
+td.number{grid-column:auto;text-align:start;grid-template-columns:4rem minmax(0,1fr)}
+td.number,.wide,.span{inline-size:auto}
+tbody th{margin-block-end:.125rem}
+code{overflow-wrap:anywhere}
 .digest{white-space:normal}
 .lane{margin-block-start:0}
 .verdict{padding:.875rem 1rem}
 input[type=search]{inline-size:100%}
 .filter label:first-child{inline-size:100%}
 }
-@media (prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
 @media (forced-colors:active){rect{fill:CanvasText}.tick{stroke:GrayText}.mark svg{stroke:CanvasText}}
 @media print{
 body{background:#fff;font-size:9pt}
