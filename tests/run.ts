@@ -91,6 +91,8 @@ const SLOW = [
   'src/capture/capture.test.ts',
   'src/capture/process.test.ts',
   'src/enclave/enclave.test.ts',
+  'src/enclave/io/exchange.test.ts',
+  'src/enclave/recorder.test.ts',
   'src/enclave/without-routes.test.ts',
   'src/rehearse/supervised-service.test.ts',
   'src/gate/examine.test.ts',

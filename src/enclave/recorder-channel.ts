@@ -8,6 +8,8 @@
 export const WORDS_LIMIT = 60_000;
 export const REQUEST_HEADER = 'sallyport-request';
 export const ANSWER_HEADER = 'sallyport-answer';
+/** A trailer after a body that is whole. A stream of HTTP/2 that was reset can look like one that has ended. */
+export const WHOLE_TRAILER = 'sallyport-whole';
 /** Bytes on their way in each direction, for each request and for all of them. */
 export const WINDOW = 1024 * 1024;
 export const SESSION_WINDOW = 8 * WINDOW;

@@ -17,6 +17,7 @@ import {
   readHost,
   REQUEST_HEADER,
   SESSION_WINDOW,
+  WHOLE_TRAILER,
   WINDOW,
   WORDS_LIMIT,
 } from '../recorder-channel.ts';
@@ -235,8 +236,12 @@ function passOn(
       return deny(response, 502, "Upstream's answer is not HTTP/1.1.");
     }
     // A body that broke off must break off for the client too: an orderly end would pass for the whole.
-    pipeline(stream, response, (error) => {
-      if (error) response.destroy();
+    let isWhole = false;
+    stream.once('trailers', (trailers) => (isWhole = trailers[WHOLE_TRAILER] === 'yes'));
+    stream.pipe(response, { end: false });
+    stream.once('close', () => {
+      if (isWhole && stream.readableEnded) response.end();
+      else response.destroy();
     });
   });
 }

@@ -15,6 +15,7 @@ import {
   type HeaderPair,
   REQUEST_HEADER,
   SESSION_WINDOW,
+  WHOLE_TRAILER,
   WINDOW,
   WORDS_LIMIT,
 } from '../recorder-channel.ts';
@@ -79,7 +80,7 @@ export async function openExchange(channel: Duplex, options: ExchangeOptions) {
         ['content-type', 'text/plain; charset=utf-8'],
         ['content-length', String(Buffer.byteLength(text))],
       ]);
-      if (!stream.destroyed) stream.end(text);
+      if (!stream.destroyed) finish(stream, text);
     };
     const refusal = refusalOf(asked, url, permission);
     if (refusal !== undefined) {
@@ -179,7 +180,8 @@ async function giveBack(
       if (stream.destroyed) throw new Error('The program left before the end.');
       if (!stream.write(piece)) await drained(stream);
     }
-    stream.end();
+    await finish(stream);
+    if (stream.destroyed && !stream.writableFinished) throw new Error('The program left before the end.');
     const digest = digestFromHex(hash.digest('hex'));
     const hasContent = asked.method !== 'HEAD' && status !== 204 && status !== 304;
     end({ ...known, outcome: 'answered', size, ...(hasContent ? { digest } : {}) });
@@ -190,6 +192,16 @@ async function giveBack(
     const detail = left ? 'The program left before the end.' : `The answer broke off: ${errorMessage(error)}`;
     end({ ...known, outcome: 'broken', size, detail: printable(detail) });
   }
+}
+
+/** Ends a body that is whole, and says so. Resolves when it is on its way, or cannot be any more. */
+function finish(stream: ServerHttp2Stream, text?: string): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once('wantTrailers', () => stream.sendTrailers({ [WHOLE_TRAILER]: 'yes' }));
+    stream.once('close', resolve);
+    stream.end(text);
+    if (stream.destroyed) resolve();
+  });
 }
 
 function drained(stream: ServerHttp2Stream): Promise<void> {
@@ -210,7 +222,7 @@ function respond(stream: ServerHttp2Stream, status: number, headers: readonly He
   if (stream.destroyed || stream.closed) return true;
   const words = encodeWords({ status, headers: endToEnd(headers) });
   if (words.length > WORDS_LIMIT) return false;
-  stream.respond({ ':status': 200, [ANSWER_HEADER]: words });
+  stream.respond({ ':status': 200, [ANSWER_HEADER]: words }, { waitForTrailers: true });
   return true;
 }
 

@@ -1,0 +1,1 @@
+export { openTestUpstream, type TestUpstream } from './upstream.ts';
