@@ -90,6 +90,11 @@ export const policyCatalogue = {
     title: 'A policy refers to an object that is in no manifest.',
     fix: 'Add the object to the manifests; what depends on it is not certain.',
   },
+  'policy.route-idle': {
+    kind: 'reason',
+    title: 'A route of the Gateway API leads nowhere.',
+    fix: "Let a listener of the Gateway take it ('allowedRoutes'), or let the namespace of the Service grant it (ReferenceGrant).",
+  },
   'policy.host-endpoint': {
     kind: 'reason',
     title: 'Policies for endpoints of hosts are here that may stop traffic of pods.',

@@ -61,12 +61,16 @@ export interface ServicePort {
   readonly target: number | string;
 }
 
-/** What an Ingress or a Route opens: a port of a Service, or all of its ports. */
+/** What an Ingress, a Route or a route of a Gateway opens: a port of a Service, or all of its ports. */
 export interface Entrance {
   readonly namespace: string;
   readonly service: string;
   readonly port: number | string | undefined;
   readonly place: Place;
+  /** TCP if absent. */
+  readonly protocol?: Protocol;
+  /** It is a route of a Gateway, of which netpol-analyzer knows nothing. */
+  readonly gateway?: true;
 }
 
 /** Whose order of evaluation a policy stands in; `cilium` and `calico` mix with `network` where these enforce. */

@@ -19,6 +19,15 @@ import {
 } from './model.ts';
 import { type NetworkSet, readCalicoPolicy, readNetworkSet, readTier } from './read-calico.ts';
 import { type CidrGroup, readCidrGroup, readCiliumPolicy } from './read-cilium.ts';
+import {
+  type Gateway,
+  GATEWAY_GROUP,
+  readGateway,
+  readReferenceGrant,
+  readRoute,
+  type ReferenceGrant,
+  ROUTES,
+} from './read-gateway.ts';
 import { readAdminPolicy, readNetworkPolicy } from './read-policy.ts';
 import { parseAddress } from './addresses.ts';
 import { type Labels, selectorOf } from './selector.ts';
@@ -119,7 +128,9 @@ class ClusterReader {
     endpoint: undefined,
     forwarding: undefined,
   };
-  /** Policies that refer to other objects, read when all are known. */
+  readonly #gateways: Gateway[] = [];
+  readonly #grants: ReferenceGrant[] = [];
+  /** What refers to other objects, read when all are known. */
   readonly #later: (() => void)[] = [];
   /** Where an object of this kind and name stands. */
   readonly #seen = new Map<string, Field>();
@@ -332,6 +343,7 @@ class ClusterReader {
     else if (group === '' && kind === 'ServiceAccount') this.#account(object);
     else if (kind === 'Ingress' && (group === 'networking.k8s.io' || group === 'extensions')) this.#ingress(object);
     else if (kind === 'Route' && group === 'route.openshift.io') this.#route(object);
+    else if (group === GATEWAY_GROUP && this.#gateway(object, kind)) return;
     else this.#ignore(kind);
   }
 
@@ -460,6 +472,22 @@ class ClusterReader {
       const known = typeof port === 'number' || typeof port === 'string' ? port : undefined;
       this.#entrances.push({ namespace: meta.namespace, service: name, port: known, place: backend.place });
     }
+  }
+
+  /** False: it decides nothing. */
+  #gateway(object: Field, kind: string): boolean {
+    if (!(kind in ROUTES) && kind !== 'Gateway' && kind !== 'ReferenceGrant') return false;
+    const meta = this.#meta(object, kind, true);
+    if (meta === undefined) return true;
+    if (kind === 'Gateway') this.#gateways.push(readGateway(object, meta.namespace, meta.name));
+    else if (kind === 'ReferenceGrant') this.#grants.push(readReferenceGrant(object, meta.namespace));
+    else {
+      this.#later.push(() => {
+        const around = { gateways: this.#gateways, grants: this.#grants, namespaces: this.#namespaces };
+        this.#entrances.push(...readRoute(object, kind, meta.namespace, around));
+      });
+    }
+    return true;
   }
 
   #route(object: Field): void {

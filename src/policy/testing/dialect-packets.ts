@@ -163,13 +163,13 @@ function endpointLabels({ metadata }: RawObject): Record<string, string> {
 }
 
 function holds({ meanings }: RandomCluster, text: string, labels: Record<string, string>): boolean {
-  return meanings.get(text)!(labels);
+  return meanings.get(`pod ${text}`)!(labels);
 }
 
 function inNamespace(cluster: RandomCluster, text: string, name: string): boolean {
   if (text === 'global()') return false;
   const space = cluster.objects.find(({ kind, metadata }) => kind === 'Namespace' && metadata.name === name)!;
-  return holds(cluster, text, { ...space.metadata.labels, 'projectcalico.org/name': name });
+  return cluster.meanings.get(`namespace ${text}`)!({ ...space.metadata.labels, 'projectcalico.org/name': name });
 }
 
 function ruleMatches(
@@ -253,7 +253,7 @@ function entityMatches(
       if (namespaceSelector === 'global()') {
         if (space !== undefined) return false;
       } else if (space === undefined) {
-        if (!cluster.meanings.get(namespaceSelector)!({}) || isAll(namespaceSelector)) return false;
+        if (!cluster.meanings.get(`namespace ${namespaceSelector}`)!({})) return false;
       } else if (!inNamespace(cluster, namespaceSelector, space)) return false;
     } else if (own !== undefined && space !== own) return false;
     if (serviceAccounts !== undefined) {
@@ -261,9 +261,4 @@ function entityMatches(
     }
     return selector === undefined || holds(cluster, selector, labels(one));
   });
-}
-
-/** Of namespaces, all() is those that are one. */
-function isAll(text: string): boolean {
-  return text === 'all()';
 }

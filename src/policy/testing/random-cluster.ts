@@ -3,7 +3,7 @@ import type { RawObject } from './packets.ts';
 /** Objects made at random, and what the selectors of Calico among them mean. */
 export interface RandomCluster {
   readonly objects: readonly RawObject[];
-  /** By the text of a selector; asked with the labels of an endpoint or of a namespace. */
+  /** By the scope (`pod` or `namespace`) and text of a selector; asked with the labels of such a one. */
   readonly meanings: ReadonlyMap<string, (labels: Readonly<Record<string, string>>) => boolean>;
 }
 
@@ -239,7 +239,7 @@ class Maker {
   /** A selector as text; what it means is written down at once. */
   #expression(scope: 'pod' | 'namespace', depth = 2): string {
     const [text, means] = this.#meaning(scope, depth);
-    this.#meanings.set(text, means);
+    this.#meanings.set(`${scope} ${text}`, means);
     return text;
   }
 
@@ -252,7 +252,10 @@ class Maker {
       if (which === 1) return [`(${a}) && (${b})`, (labels) => isA(labels) && isB(labels)];
       return [`(${a}) || (${b})`, (labels) => isA(labels) || isB(labels)];
     }
-    if (this.#chance(0.1)) return ['all()', () => true];
+    // Of namespaces it is those that are one (getEndpointSelector in updateprocessors/rules.go).
+    if (this.#chance(0.1)) {
+      return ['all()', (labels) => scope === 'pod' || labels['projectcalico.org/name'] !== undefined];
+    }
     const [label, values] =
       scope === 'namespace'
         ? this.#pick([
