@@ -70,6 +70,33 @@ function commandOf(pid: number): string {
   return textOf(`/proc/${pid}/cmdline`, COMMAND).replace(/\0+$/, '').replaceAll('\0', ' ');
 }
 
+/** Numbers of the calls that open a file, and which of their arguments is its path: x86_64 and arm64. */
+const OPENING: Readonly<Record<string, Readonly<Record<number, number>>>> = {
+  x64: { 2: 0, 257: 1, 437: 1 },
+  arm64: { 56: 1, 437: 1 },
+};
+
+/** Threads of a process that wait for a lease to be given up, while they open a file (proc_pid_syscall(5)). */
+export function blockedThreads(pid: number): { thread: number; at: bigint; flags: number }[] {
+  const found: { thread: number; at: bigint; flags: number }[] = [];
+  let threads: string[] = [];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return found;
+  }
+  for (const thread of threads) {
+    const fields = textOf(`/proc/${pid}/task/${thread}/syscall`, 512).split(' ');
+    const argument = OPENING[process.arch]?.[Number(fields[0])];
+    const address = argument === undefined ? undefined : fields[argument + 1];
+    if (argument === undefined || address === undefined || !/^0x[0-9a-f]+$/.test(address)) continue;
+    const flags = Number(fields[argument + 2] ?? 0);
+    // openat2 has its flags in memory.
+    found.push({ thread: Number(thread), at: BigInt(address), flags: fields[0] === '437' ? 0 : flags });
+  }
+  return found;
+}
+
 /** The processes whose network namespace is this one (`net:[4026531840]`). */
 export function processesIn(namespace: string): number[] {
   const found: number[] = [];

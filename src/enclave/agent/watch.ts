@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { errorMessage } from '#kernel';
 import type { Attempt } from '../attempt.ts';
 import type { SeccompListener } from '../seccomp.ts';
+import type { WatchedFile } from './decoy-posts.ts';
 import type { Owner } from './owner.ts';
 import type { Seen, WatcherData, WatcherMetadata, WatcherWord } from './watcher.ts';
 
@@ -14,14 +15,18 @@ export interface WatchOptions {
   /** Files opened for writing are told as well: a tenth of a millisecond each (docs/operate/stalls.md). */
   readonly writes: boolean;
   readonly tell: (attempt: Attempt) => void;
-  /** Sockets that stand there as decoys: whoever connects is told by them, and only named by us. */
-  readonly decoys: ReadonlySet<string>;
+  /** Machine to the file of its network namespace. */
+  readonly namespaces: Readonly<Record<string, string>>;
+  /** What stands there for hosts' sockets and keys: whoever connects is told by the socket, and only named here. */
+  readonly decoys?: { readonly sockets: ReadonlySet<string>; readonly files: readonly WatchedFile[] } | undefined;
 }
 
 /** Who tried what, as far as system calls show it. */
 export interface Watch {
   /** '' while it watches; else why it does not, and then nobody is named. */
   readonly unavailable: string;
+  /** Whether reads of decoy files are seen. */
+  readonly reads: boolean;
   /** For the profile of a program of this machine. Undefined where nobody watches. */
   listener(machine: string, writable: readonly string[]): SeccompListener | undefined;
   /** Who last called this address, asked for this name or connected to this socket of late. */
@@ -31,6 +36,8 @@ export interface Watch {
   close(): Promise<void>;
 }
 
+/** What eventfd(2) counts up by. */
+const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 /** Milliseconds for which a call explains a packet. */
 const LATE = 10_000;
 /** Calls that are remembered. */
@@ -39,13 +46,26 @@ const REMEMBERED = 20_000;
 /** Never throws: without it the network is watched all the same, and nobody is named. */
 export async function openWatch(options: WatchOptions): Promise<Watch> {
   const here = fileURLToPath(import.meta.url);
-  const data: WatcherData = { path: options.path };
+  const stopping = new SharedArrayBuffer(4);
+  const data: WatcherData = {
+    path: options.path,
+    files: options.decoys?.files ?? [],
+    namespaces: options.namespaces,
+    stop: stopping,
+  };
+  // A lease that is broken is told by SIGIO, to the whole process; the thread cannot be told by itself.
+  const look = (): void => {
+    if (wake !== undefined) writeSync(wake, ONE);
+  };
+  process.on('SIGIO', look);
   const worker = new Worker(new URL(`./watcher${extname(here)}`, import.meta.url), {
     execArgv: ['--experimental-ffi', '--no-warnings'],
     workerData: data,
     // It needs next to nothing, and there may be fifty enclaves.
     resourceLimits: { maxOldGenerationSizeMb: 64 },
   });
+  let wake: number | undefined;
+  let reads = false;
   const remembered = new Map<string, { readonly owner: Owner; readonly until: number }>();
   const remember = (key: string, owner: Owner | undefined): void => {
     if (owner === undefined) return;
@@ -72,24 +92,26 @@ export async function openWatch(options: WatchOptions): Promise<Watch> {
         return remember(`${machine}|?${seen.name}`, owner);
       case 'unix': {
         remember(`${machine}|${seen.path}`, owner);
-        if (seen.there || options.decoys.has(seen.path)) return;
+        if (seen.there || options.decoys?.sockets.has(seen.path) === true) return;
         const protocol = seen.path.startsWith('@') ? 'abstract' : 'unix';
         return attempt({ kind: 'socket', protocol, path: seen.path, answer: 'refused' });
       }
       case 'socket':
         return attempt({ kind: 'socket', protocol: seen.family, answer: 'denied' });
       case 'write':
+        // A decoy is read-only: opening it for writing was refused, and was tried.
         return attempt({ kind: 'write', protocol: 'file', path: seen.path, answer: 'denied' });
+      case 'read':
+        return attempt({ kind: 'read', protocol: 'file', path: seen.path, answer: 'decoy' });
     }
   };
-  let wake: number | undefined;
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const unavailable = await new Promise<string>((resolve) => {
     worker.on('message', (word: WatcherWord) => {
       if (word.word === 'seen') for (const one of word.seen) take(one);
       else if (word.word === 'unavailable') resolve(word.reason);
       else {
-        ({ wake } = word);
+        ({ wake, leases: reads } = word);
         resolve('');
       }
     });
@@ -98,13 +120,16 @@ export async function openWatch(options: WatchOptions): Promise<Watch> {
   });
   worker.unref();
   const stop = (): void => {
-    if (wake !== undefined) writeSync(wake, Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]));
+    Atomics.store(new Int32Array(stopping), 0, 1);
+    look();
     wake = undefined;
+    process.off('SIGIO', look);
   };
   // It waits inside the kernel, and the end of the process would wait for it.
   process.on('exit', stop);
   return {
     unavailable,
+    reads,
     listener(machine, writable) {
       if (unavailable !== '' || !existsSync(options.path)) return undefined;
       const metadata: WatcherMetadata = { machine, writable };

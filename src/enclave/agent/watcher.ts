@@ -3,7 +3,7 @@
  * It waits inside the kernel, so it has no event loop: what it learns it posts. Where the thread ends, the kernel answers
  * these calls with ENOSYS: nothing gets through unseen.
  */
-import { readlinkSync, lstatSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Libc, openLibc } from '#system/libc';
@@ -17,11 +17,18 @@ import {
   type SocketAddress,
   writeAnswer,
 } from '../observed-calls.ts';
-import { ownerOf, type Owner } from './owner.ts';
+import type { WatchedFile } from './decoy-posts.ts';
+import { blockedThreads, ownerOf, type Owner, processesIn } from './owner.ts';
 
 export interface WatcherData {
   /** Of the Unix socket to which the container runtime passes each program's descriptor. */
   readonly path: string;
+  /** Each is leased: who opens one waits until it is known who that is. */
+  readonly files: readonly WatchedFile[];
+  /** Machine to the file of its network namespace. */
+  readonly namespaces: Readonly<Record<string, string>>;
+  /** Not 0: it is to end. */
+  readonly stop: SharedArrayBuffer;
 }
 
 /** What the runtime passes on with each program's descriptor. */
@@ -36,18 +43,23 @@ type What = { readonly machine: string } & (
   | { readonly seen: 'question'; readonly name: string }
   | { readonly seen: 'unix'; readonly path: string; readonly there: boolean }
   | { readonly seen: 'socket'; readonly family: string }
-  | { readonly seen: 'write'; readonly path: string }
+  | { readonly seen: 'write'; readonly path: string; readonly decoy: boolean }
+  | { readonly seen: 'read'; readonly path: string }
 );
 
 /** A call, and who made it where that could still be known. */
 export type Seen = What & { readonly owner: Owner | undefined };
 
 export type WatcherWord =
-  | { readonly word: 'ready'; readonly wake: number }
+  | { readonly word: 'ready'; readonly wake: number; readonly leases: boolean }
   | { readonly word: 'unavailable'; readonly reason: string }
   | { readonly word: 'seen'; readonly seen: readonly Seen[] };
 
 const EAFNOSUPPORT = 97;
+/** fcntl(2): a write lease, which every open by another breaks. */
+const LEASE = { set: 1024, get: 1025, write: 1, none: 2 } as const;
+/** Milliseconds after which a lease that was broken is taken again: its reader must have closed the file. */
+const REARM = 50;
 /** The same thing of the same process is told once in so many milliseconds. */
 const AGAIN = 250;
 /** Most things that are told in one second: who tries more often is known by then. */
@@ -67,8 +79,15 @@ const OPEN_FOLDERS = ['/tmp', '/var/tmp', '/run', '/dev', '/proc'];
 const data = workerData as WatcherData;
 const post = (word: WatcherWord): void => parentPort?.postMessage(word);
 
+interface Lease {
+  readonly file: WatchedFile;
+  readonly descriptor: number;
+  held: boolean;
+}
+
 class Watcher {
   readonly #libc: Libc;
+  readonly #leases: Lease[] = [];
   readonly #programs = new Map<number, WatcherMetadata>();
   readonly #told = new Map<string, number>();
   readonly #owners = new Map<number, { readonly owner: Owner | undefined; readonly until: number }>();
@@ -81,10 +100,17 @@ class Watcher {
   }
 
   run(listener: number, wake: number): void {
+    const stop = new Int32Array(data.stop);
+    const counter = Buffer.alloc(8);
     for (;;) {
       const descriptors = [wake, listener, ...this.#programs.keys()];
-      const states = this.#libc.poll(descriptors, -1);
-      if (states[0] !== undefined) break;
+      const states = this.#libc.poll(descriptors, this.#leases.every(({ held }) => held) ? -1 : REARM);
+      if (states[0] !== undefined) {
+        readSync(wake, counter);
+        if (Atomics.load(stop, 0) !== 0) break;
+        this.#lookAtLeases();
+      }
+      for (const lease of this.#leases) if (!lease.held) this.#hold(lease);
       if (states[1] !== undefined) this.#welcome(listener);
       for (const [index, descriptor] of descriptors.entries()) {
         if (index < 2) continue;
@@ -95,7 +121,59 @@ class Watcher {
         }
       }
     }
-    for (const descriptor of [listener, ...this.#programs.keys()]) this.#libc.close(descriptor);
+    for (const descriptor of [listener, wake, ...this.#programs.keys()]) this.#libc.close(descriptor);
+    for (const { descriptor } of this.#leases) closeSync(descriptor);
+  }
+
+  /** False where the file system has no leases: then its reads are not seen. */
+  lease(files: readonly WatchedFile[]): boolean {
+    for (const file of files) {
+      const descriptor = openSync(file.source, constants.O_RDONLY);
+      const lease = { file, descriptor, held: false };
+      this.#leases.push(lease);
+      this.#hold(lease);
+    }
+    return this.#leases.every(({ held }) => held);
+  }
+
+  #hold(lease: Lease): void {
+    lease.held = this.#libc.fcntl(lease.descriptor, LEASE.set, LEASE.write) >= 0;
+  }
+
+  /** Whoever opens one stands still in the kernel until it is given up. */
+  #lookAtLeases(): void {
+    for (const lease of this.#leases) {
+      if (!lease.held || this.#libc.fcntl(lease.descriptor, LEASE.get, 0) === LEASE.write) continue;
+      try {
+        this.#findReaders(lease.file);
+      } catch {
+        // It is gone; that somebody read is told by nobody then, and nobody waits.
+      }
+      lease.held = false;
+      this.#libc.fcntl(lease.descriptor, LEASE.set, LEASE.none);
+    }
+    if (this.#batch.length > 0) post({ word: 'seen', seen: this.#batch });
+    this.#batch = [];
+  }
+
+  #findReaders({ machine, path, readers }: WatchedFile): void {
+    const namespace = data.namespaces[machine];
+    const processes = namespace === undefined ? [] : processesIn(`net:[${statSync(namespace).ino}]`);
+    const own = readers === '' ? undefined : new RegExp(readers);
+    const name = posix.basename(path);
+    let found = false;
+    for (const { thread, at, flags } of processes.flatMap((pid) => blockedThreads(pid))) {
+      const bytes = this.#libc.readMemory(thread, at, Number(4096n - (at % 4096n)));
+      const end = bytes?.indexOf(0) ?? -1;
+      if (bytes === undefined || posix.basename(bytes.toString('utf8', 0, end === -1 ? bytes.length : end)) !== name)
+        continue;
+      found = true;
+      const owner = ownerOf(thread);
+      if (own?.test(owner?.process.command ?? '') === true) continue;
+      const writing = (flags & 3) !== 0;
+      this.#batch.push({ ...(writing ? { seen: 'write', decoy: true } : { seen: 'read' }), machine, path, owner });
+    }
+    if (!found) this.#batch.push({ seen: 'read', machine, path, owner: undefined });
   }
 
   /** The runtime's message (runtime-spec, "The Container Process State") and with it the descriptor. */
@@ -219,7 +297,7 @@ class Watcher {
     if (path === '' || KEPT_CODE.test(path) || OPEN_FOLDERS.some(own) || writable.some(own)) return;
     // A folder that is there is not made again: `mkdir -p` asks for each part of a path.
     if (making && exists(`/proc/${pid}/root${path}`)) return;
-    this.#tell(pid, `write ${path}`, { seen: 'write', machine, path });
+    this.#tell(pid, `write ${path}`, { seen: 'write', machine, path, decoy: false });
   }
 
   /** As text: links are not followed, since whoever makes one has it followed by the kernel at another moment. */
@@ -276,7 +354,9 @@ if ('unavailable' in libc) {
   const wake = libc.eventfd();
   if (listener < 0 || wake < 0) post({ word: 'unavailable', reason: `no socket at ${data.path}: error ${-listener}` });
   else {
-    post({ word: 'ready', wake });
-    new Watcher(libc).run(listener, wake);
+    const watcher = new Watcher(libc);
+    const leases = watcher.lease(data.files);
+    post({ word: 'ready', wake, leases });
+    watcher.run(listener, wake);
   }
 }
