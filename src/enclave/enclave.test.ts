@@ -167,14 +167,25 @@ describe('an enclave', { skip }, () => {
     assert.match(stdout, /^1000\nHOME (LD_LIBRARY_PATH )?PATH PWD (SALLYPORT_LIBRARIES )?TMPDIR 0\n\d\n$/);
   });
 
-  test('a folder that is hidden cannot be read, the working folder can be written', { skip }, async () => {
-    await writeFile(join(work, 'shown'), 'yes');
-    const hidden = await mkdtemp(join(work, 'hidden-'));
-    await writeFile(join(hidden, 'key'), 'secret');
-    const script = `cat shown; cat "$0/key" 2>/dev/null; ls "$0" 2>/dev/null; echo written > out`;
-    const ended = await enclave.run('api', '/bin/sh', ['-c', script, hidden], { ...options(), hide: [hidden] });
-    assert.equal(ended.stdout, 'yes');
-    assert.equal(await readFile(join(work, 'out'), 'utf8'), 'written\n');
+  test('what is not declared is not there, and what is only readable cannot be written', { skip }, async () => {
+    const [shown, own, other] = await Promise.all(
+      ['shown-', 'own-', 'other-'].map((name) => mkdtemp(join(work, name))),
+    );
+    assert.ok(shown !== undefined && own !== undefined && other !== undefined);
+    for (const folder of [shown, own, other]) await writeFile(join(folder, 'file'), 'yes ');
+    const script = `cat "$0/file" file; cat "$1/file" 2>/dev/null; ls "$1" / "$HOME/.." 2>/dev/null | tr '\\n' ' '
+      echo no > "$0/file"; mkdir "$0/x"; echo written > file`;
+    const ended = await enclave.run('api', '/bin/sh', ['-c', script, shown, other], {
+      ...options(),
+      cwd: own,
+      readable: [shown],
+      writable: [own],
+    });
+    const top = work.split('/')[1] ?? '';
+    assert.match(ended.stdout, new RegExp(`^yes yes [^a-z]*/: .*\\b${top}\\b.*/home/user/\\.\\.: user `));
+    assert.match(ended.stderr, /Read-only file system.*Read-only file system/s);
+    const read = (folder: string): Promise<string> => readFile(join(folder, 'file'), 'utf8');
+    assert.deepEqual(await Promise.all([shown, own, other].map(read)), ['yes ', 'written\n', 'yes ']);
   });
 
   test('stopping a program ends what it started, and a time limit is kept', { skip }, async () => {
@@ -190,12 +201,12 @@ describe('an enclave', { skip }, () => {
 
   test('the host is as it was, also after the product is killed', { skip }, async () => {
     assert.equal(await hostState(), host);
-    const folder = await mkdtemp(join(work, 'killed-'));
+    const folder = await mkdtemp(join(tmpdir(), 'sallyport-killed-'));
     const program = `
     import { openEnclave } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
     const enclave = await openEnclave({ machines: ['a', 'b'], flows: [], writable: [${JSON.stringify(folder)}],
       env: process.env, tools: ${JSON.stringify(tools)}, signal: new AbortController().signal });
-    await enclave.start('a', '/bin/sleep', ['300'], { cwd: ${JSON.stringify(folder)}, env: { PATH: '/bin' } });
+    await enclave.start('a', '/bin/sh', ['-c', 'sleep 300; :', ${JSON.stringify(folder)}], { cwd: ${JSON.stringify(folder)}, env: { PATH: '/bin' } });
     console.log('up');`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -216,10 +227,10 @@ describe('an enclave', { skip }, () => {
     }
     assert.deepEqual(await wait(false), []);
     assert.equal(await hostState(), host);
+    await rm(folder, { recursive: true });
   });
 
   test('the tools that are needed are found', { skip }, async () => {
-    for (const name of ['unshare', 'nsenter', 'setpriv'])
-      assert.notEqual(await findProgram(name, process.env), undefined);
+    for (const name of ['unshare', 'nsenter']) assert.notEqual(await findProgram(name, process.env), undefined);
   });
 });

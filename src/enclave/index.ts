@@ -15,8 +15,10 @@ export {
   type InsideProcess,
   openEnclave,
 } from './io/enclave.ts';
+export { keepEnclave } from './io/keeper.ts';
 export { type EnclaveFlow } from './network.ts';
 export { type ImageRoot, unpackImage } from './io/image.ts';
+export { readBeneath } from './io/beneath.ts';
 export { probeFrom } from './io/probe.ts';
 export { type Probe, type ProbeAnswer } from './probe-types.ts';
 export { openRecorder, type Recorder, type RecorderOptions } from './io/recorder.ts';

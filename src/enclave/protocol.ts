@@ -1,6 +1,9 @@
 import type { Attempt } from './attempt.ts';
-import type { Root } from './confinement.ts';
+import type { Controller } from './cgroups.ts';
+import type { EnclaveIds, Who } from './identity.ts';
+import type { Limits, Stopped } from './limits.ts';
 import type { EnclaveFlow, Routes } from './network.ts';
+import type { Root } from './surroundings.ts';
 
 /** What the product and the agent inside say to each other: one JSON document a line, over the agent's stdin and stdout. */
 
@@ -11,14 +14,15 @@ export interface OpenRequest {
   readonly routes: Routes;
   /** TCP ports whose connections go to the recorder; descriptor 3 is its channel then. Empty: there is none. */
   readonly recorded: readonly number[];
-  /** Absolute folders that stay writable; everything else becomes read-only. */
+  /** Absolute folders in which programs may be given places to write to. */
   readonly writable: readonly string[];
-  /** Absolute paths that must stay reachable where /tmp and /run are emptied. */
-  readonly needed: readonly string[];
+  readonly ids: EnclaveIds;
+  /** Name of the cgroups of this enclave. */
+  readonly cgroup: string;
   readonly ip: string;
   readonly nft: string;
   readonly nsenter: string;
-  readonly unshare: string;
+  readonly runc: string;
 }
 
 export interface StartRequest {
@@ -30,16 +34,22 @@ export interface StartRequest {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Folders that this process must not see: each becomes an empty one that cannot be entered. */
-  readonly hide: readonly string[];
-  /** An unpacked image in place of the host's file system. */
+  /** Absolute paths of the host that it sees at the same place. */
+  readonly readable: readonly string[];
+  readonly writable: readonly string[];
+  /** An unpacked image in place of the tools of the host. */
   readonly root?: Root;
+  /** Absent: whom the image names, or nobody in particular. */
+  readonly as?: Who;
+  readonly limits: Limits;
   /** Milliseconds; 0 is no limit. */
   readonly timeout: number;
   /** File for its output, below a writable folder. Processes may follow one another with the same file. */
   readonly log?: string;
   /** Standard input comes by `input`, and all output is passed on, not only the first of it. */
   readonly interactive: boolean;
+  /** It has a terminal of its own; both outputs are one then. */
+  readonly terminal?: { readonly columns: number; readonly rows: number };
 }
 
 /** What a log file has seen. */
@@ -86,8 +96,9 @@ export type Request =
 export type Event =
   | {
       readonly event: 'open';
-      readonly writableMounts: readonly string[];
       readonly ipv6: boolean;
+      /** By which of them limits are held. */
+      readonly cgroups: readonly Controller[];
       /** Certificate of the recorder's authority (PEM), or ''. */
       readonly authority: string;
     }
@@ -100,8 +111,8 @@ export type Event =
       readonly code: number | null;
       readonly signal: string | null;
       readonly timedOut: boolean;
-      /** It was stopped because it made too many processes. */
-      readonly crowded: boolean;
+      /** The limit that it overstepped. */
+      readonly stopped: Stopped | null;
       readonly milliseconds: number;
     }
   | { readonly event: 'ready'; readonly call: number; readonly ok: boolean; readonly detail: string }

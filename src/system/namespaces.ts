@@ -8,10 +8,14 @@ export type NamespaceAnswer = { readonly allowed: true } | { readonly allowed: f
 /**
  * The arguments of unshare(1) for an enclave: one path for everybody, root included. The network namespace is made
  * after the user namespace that owns it, so that its counters can be read. `--kill-child`: all of it dies together.
+ * `given`: the ids are written from outside (/proc/PID/uid_map), and a line on standard input says that they are.
  */
-export function namespaceArguments(unshare: string): readonly string[] {
-  const outer = ['--user', '--map-root-user', '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
-  return [...outer, '--mount-proc', '--', unshare, '--net', '--'];
+export function namespaceArguments(unshare: string, given = false): readonly string[] {
+  const user = given
+    ? ['--user', '--', '/bin/sh', '-c', 'read -r begin && exec "$@"', '-', unshare]
+    : ['--user', '--map-root-user'];
+  const outer = ['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child', '--mount-proc'];
+  return [...user, ...outer, '--', unshare, '--net', '--'];
 }
 
 /** Tries it: makes the namespaces once, with a link and an nftables rule if `nft` and `ip` are given. */

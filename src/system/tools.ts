@@ -11,7 +11,7 @@ const PACKAGES = {
   nft: 'nftables',
   ip: 'iproute2',
   skopeo: 'skopeo',
-  crun: 'crun',
+  runc: 'runc',
   'docker-registry': 'docker-registry',
   conntrack: 'conntrack',
   curl: 'curl',
@@ -121,7 +121,7 @@ async function folderOf(name: ToolName, env: Readonly<Record<string, string | un
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
   // What is unpacked depends on what the host already has, so another release of it is another set.
   const key = createHash('sha256')
-    .update(JSON.stringify(['tools/1', name, process.arch, release]))
+    .update(JSON.stringify(['tools/2', name, process.arch, release]))
     .digest('hex')
     .slice(0, 16);
   return join(toolsFolder(env), `${PACKAGES[name]}-${key}`);
@@ -184,7 +184,8 @@ async function unpack(name: ToolName, folder: string, apt: PrivateApt, options: 
   let ok = false;
   try {
     const root = join(work, 'root');
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    // Programs that run under another id read what lies here; the cache above it is the user's alone.
+    await mkdir(root, { recursive: true, mode: 0o755 });
     await rm(apt.archives, { recursive: true, force: true });
     await mkdir(join(apt.archives, 'partial'), { recursive: true });
     // --reinstall: the package is wanted whole even where dpkg's list says that it is there.

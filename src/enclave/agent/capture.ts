@@ -46,7 +46,7 @@ export class Captures {
       closeSync(file);
       if (trouble !== '') tell('stderr', Buffer.from(`${trouble}\n`));
       const milliseconds = Math.round(performance.now() - started);
-      const ended = { code, signal, timedOut: false, crowded: false, milliseconds };
+      const ended = { code, signal, timedOut: false, stopped: null, milliseconds };
       this.#send({ event: 'ended', process: request.process, ...ended });
     };
     child.once('error', (error) => {

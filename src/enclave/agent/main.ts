@@ -4,12 +4,14 @@
  * PID namespace with it, and with the namespaces go links, routes and rules.
  */
 import { createInterface } from 'node:readline';
+import { hostsFile, machinesOf, resolverFile } from '../network.ts';
 import type { Event, Request } from '../protocol.ts';
 import { Captures } from './capture.ts';
-import { watchCrowds } from './crowd.ts';
+import { Cgroups } from './cgroups.ts';
 import { openNetwork, type Network } from './network.ts';
 import { Processes } from './processes.ts';
 import { waitUntilReady } from './readiness.ts';
+import { CGROUPS, View } from './view.ts';
 
 const send = (event: Event): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
 
@@ -20,15 +22,17 @@ const captures = new Captures(send);
 async function perform(request: Request): Promise<void> {
   switch (request.do) {
     case 'open': {
+      // First of all: /run is the agent's own from then on, and the network's names are kept there.
+      const view = await View.open(request.writable, namesFor(request));
       network = await openNetwork(request, (attempt) => send({ event: 'attempt', attempt }));
-      processes.useNetwork(network.machines, request);
-      watchCrowds(network.machines, (machine) => processes.endCrowd(machine));
-      const { writableMounts, ipv6, authority } = network;
-      send({ event: 'open', writableMounts, ipv6, authority });
+      const { machines, ipv6, authority } = network;
+      const cgroups = Cgroups.open(request.cgroup, CGROUPS.from, CGROUPS.moved);
+      processes.use({ machines, view, cgroups, ids: request.ids, runc: request.runc });
+      send({ event: 'open', ipv6, cgroups: cgroups.controllers, authority });
       return;
     }
     case 'start':
-      processes.start(request);
+      await processes.start(request);
       return;
     case 'stop':
       processes.stop(request.process);
@@ -55,11 +59,16 @@ async function perform(request: Request): Promise<void> {
   }
 }
 
+/** How names are found in every machine. */
+function namesFor({ machines, routes }: Request & { do: 'open' }): Record<string, string> {
+  return { hosts: hostsFile(machinesOf(machines)), 'resolv.conf': resolverFile(routes) };
+}
+
 /** Whoever waits for its end learns why there was no beginning. */
 function neverRan(number: number, error: unknown): void {
   const data = Buffer.from(`${error instanceof Error ? error.message : String(error)}\n`).toString('base64');
   send({ event: 'output', process: number, from: 'stderr', data });
-  const ended = { code: 127, signal: null, timedOut: false, crowded: false, milliseconds: 0 };
+  const ended = { code: 127, signal: null, timedOut: false, stopped: null, milliseconds: 0 };
   send({ event: 'ended', process: number, ...ended });
 }
 

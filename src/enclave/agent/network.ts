@@ -1,15 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, writeFileSync } from 'node:fs';
 import type { Attempt } from '../attempt.ts';
-import { EMPTIED, emptyScript, readMounts, readOnlyScript } from '../confinement.ts';
 import {
-  hostsFile,
   type Machine,
   machineBatch,
   machinesOf,
   recorderPorts,
-  resolverFile,
   routerBatch,
   ruleset,
   type Tuple,
@@ -23,8 +19,6 @@ const LOW_PORTS = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
 
 export interface Network {
   readonly machines: readonly Machine[];
-  /** Mount points of the host that could not be made read-only. */
-  readonly writableMounts: readonly string[];
   readonly ipv6: boolean;
   /** Certificate of the recorder's authority (PEM), or ''. */
   readonly authority: string;
@@ -34,7 +28,6 @@ export interface Network {
 
 export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt) => void): Promise<Network> {
   const machines = machinesOf(request.machines);
-  const writableMounts = await closeFiles(request, machines);
   const ipv6 = existsSync('/proc/sys/net/ipv6/conf/all/forwarding');
   const families = (lines: string): string =>
     ipv6
@@ -78,40 +71,7 @@ export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt)
           tell: (attempt) => tell({ time: new Date().toISOString(), ...attempt }),
         });
   await run(request.nft, ['-f', '-'], ruleset(machines, request.flows, request.routes, request.recorded));
-  return { machines, writableMounts, ipv6, authority, flush: () => sink.flush() };
-}
-
-/** Everything of the host becomes read-only, its sockets and temporary files vanish, names are the enclave's. */
-async function closeFiles(request: OpenRequest, machines: readonly Machine[]): Promise<string[]> {
-  const present = EMPTIED.filter((folder) => existsSync(folder) && !lstatSync(folder).isSymbolicLink());
-  const names = {
-    '/etc/hosts': hostsFile(machines),
-    '/etc/resolv.conf': resolverFile(request.routes),
-  };
-  const targets = Object.entries(names).map(([path, text]) => {
-    let target = path;
-    try {
-      target = realpathSync(path);
-    } catch {
-      // Not there, or a link to nowhere: nothing can be put over it, and readers find nothing.
-    }
-    return { path: target, text };
-  });
-  await run('/bin/sh', ['-s'], emptyScript(request.needed, request.writable, present));
-  mkdirSync('/run/sallyport');
-  for (const [index, { path, text }] of targets.entries()) {
-    const own = `/run/sallyport/${index}`;
-    writeFileSync(own, text);
-    // /etc/resolv.conf is often a link into /run, which is empty now.
-    if (path.startsWith('/run/')) {
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, '');
-    }
-    if (existsSync(path)) await run('/bin/sh', ['-c', 'mount --bind "$0" "$1"', own, path]);
-  }
-  const mounts = readMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
-  const failed = await run('/bin/sh', ['-s'], readOnlyScript(mounts, request.writable, present));
-  return failed.split('\n').filter((line) => line !== '');
+  return { machines, ipv6, authority, flush: () => sink.flush() };
 }
 
 function run(command: string, args: readonly string[], input?: string): Promise<string> {

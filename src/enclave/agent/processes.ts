@@ -1,48 +1,131 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { initScript } from '../confinement.ts';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { shellQuote } from '#kernel';
+import { type EnclaveIds, identityOf, NOBODY } from '../identity.ts';
+import { describeStop, type Stopped } from '../limits.ts';
 import type { Machine } from '../network.ts';
-import type { Event, Logged, OpenRequest, StartRequest } from '../protocol.ts';
+import type { Event, Logged, StartRequest } from '../protocol.ts';
+import { runtimeSpec } from '../runtime-spec.ts';
+import { type SeccompListener, seccompProfile } from '../seccomp.ts';
+import { INIT } from '../surroundings.ts';
+import type { Cgroup, Cgroups } from './cgroups.ts';
 import { LogFile } from './log-file.ts';
+import type { View } from './view.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** Bytes of output of one process that are passed on; the rest is read and dropped. */
 const OUTPUT_LIMIT = 8 * 1024 * 1024;
 const GRACE = 2000;
 
-/** Programs in the machines of the enclave, each in its own PID, mount, IPC and UTS namespaces. */
+/** What programs are started with. */
+export interface Surroundings {
+  readonly machines: readonly Machine[];
+  readonly view: View;
+  readonly cgroups: Cgroups;
+  readonly ids: EnclaveIds;
+  readonly runc: string;
+  /** Who is told of a program's calls; undefined where nobody is. `process` is the number that its caller gave it. */
+  readonly listener?: (process: number, machine: string) => SeccompListener;
+}
+
+interface Running {
+  readonly machine: string;
+  child: ChildProcess | undefined;
+  cgroup: Cgroup | undefined;
+  /** It is to end, before or after it is there. */
+  stopping: boolean;
+  stopped: Stopped | undefined;
+}
+
+/**
+ * Programs in the machines of the enclave: each an OCI container that runc runs, in user, mount, PID, IPC, UTS and cgroup
+ * namespaces of its own and in its machine's network namespace.
+ */
 export class Processes {
   readonly #send: (event: Event) => void;
-  readonly #running = new Map<number, { readonly child: ChildProcess; readonly machine: string; crowded: boolean }>();
+  readonly #running = new Map<number, Running>();
   readonly #logs = new Map<string, LogFile>();
-  #machines = new Map<string, Machine>();
-  #tools: Pick<OpenRequest, 'nsenter' | 'unshare'> | undefined;
+  readonly #watchdog = new Watchdog();
+  readonly #files = openFilesLimit();
+  #surroundings: Surroundings | undefined;
 
   constructor(send: (event: Event) => void) {
     this.#send = send;
   }
 
-  useNetwork(machines: readonly Machine[], tools: Pick<OpenRequest, 'nsenter' | 'unshare'>): void {
-    this.#machines = new Map(machines.map((machine) => [machine.name, machine]));
-    this.#tools = tools;
+  use(surroundings: Surroundings): void {
+    this.#surroundings = surroundings;
   }
 
-  start(request: StartRequest): void {
-    const machine = this.#machines.get(request.machine);
-    if (machine === undefined || this.#tools === undefined) throw new Error(`no machine ${request.machine}`);
-    const { nsenter, unshare } = this.#tools;
-    const args = [
-      `--net=/run/netns/${machine.id}`,
-      '--',
-      unshare,
-      ...['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child', '--mount-proc'],
-      '--',
-      ...['/bin/sh', '-c', initScript(unshare, request.hide, request.root), '-'],
-      request.command,
-      ...request.args,
-    ];
+  async start(request: StartRequest): Promise<void> {
+    const surroundings = this.#surroundings;
+    const machine = surroundings?.machines.find(({ name }) => name === request.machine);
+    if (surroundings === undefined || machine === undefined) throw new Error(`no machine ${request.machine}`);
+    const number = request.process;
+    const running: Running = {
+      machine: request.machine,
+      child: undefined,
+      cgroup: undefined,
+      stopping: false,
+      stopped: undefined,
+    };
+    this.#running.set(number, running);
+    try {
+      await this.#run(request, running, machine, surroundings);
+    } catch (error) {
+      this.#running.delete(number);
+      this.#watchdog.remove(number);
+      await this.#clear(number, running, surroundings);
+      throw error;
+    }
+  }
+
+  async #run(request: StartRequest, running: Running, machine: Machine, surroundings: Surroundings): Promise<void> {
+    const { view, cgroups, ids, runc, listener } = surroundings;
+    const { root, limits } = request;
+    const number = request.process;
     const started = performance.now();
-    const child = spawn(nsenter, args, {
+    const identity = identityOf(ids, request.as ?? root?.user ?? NOBODY);
+    const zero = identity.uidMappings.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
+    const group = identity.gidMappings.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
+    const prepared = await view.prepare(number, {
+      readable: request.readable,
+      writable: request.writable,
+      ...(root === undefined ? {} : { root }),
+      ...(ids.root && request.as !== 'owner' ? { owner: identity.owner } : {}),
+      layer: { size: limits.temporary, uid: zero, gid: group },
+    });
+    const cgroup = cgroups.make(number, limits);
+    running.cgroup = cgroup;
+    const bundle = view.bundle(number);
+    const program = [request.command, ...request.args];
+    // A person's shell is the first process itself, and an image brings an init of its own or needs none.
+    const direct = root !== undefined || request.terminal !== undefined;
+    const spec = runtimeSpec({
+      ...prepared,
+      hostname: machine.name,
+      network: `/run/netns/${machine.id}`,
+      args: direct ? program : ['/bin/sh', '-c', INIT, '-', ...program],
+      env: request.terminal === undefined ? request.env : { TERM: 'xterm-256color', ...request.env },
       cwd: request.cwd,
-      env: request.env,
+      identity,
+      ownIds: root !== undefined || request.as !== undefined,
+      limits,
+      files: this.#files,
+      boundData: !cgroup.controllers.includes('memory'),
+      ...(request.terminal === undefined ? {} : { terminal: request.terminal }),
+      seccomp: seccompProfile(process.arch === 'arm64' ? 'arm64' : 'x64', listener?.(number, request.machine)),
+    });
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
+    const words = [
+      ...[runc, '--root', '/run/sallyport/runc', '--log', join(bundle, 'log'), '--log-format', 'json'],
+      ...['run', '--bundle', bundle, '--pid-file', join(bundle, 'pid'), `${machine.id}-${number}`],
+    ];
+    if (running.stopping) throw new Error('It was stopped before it began.');
+    const child = spawn('/bin/sh', ['-c', LAUNCH, '-', ...cgroup.doors, '--', ...terminalWords(request, words)], {
+      cwd: '/',
+      env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', SHELL: '/bin/sh' },
       detached: true,
       stdio: [request.interactive ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
@@ -50,8 +133,7 @@ export class Processes {
     if (stdout === null || stderr === null) throw new Error('a process without output');
     // A program that closes its input early is its own decision.
     child.stdin?.on('error', () => undefined);
-    const running = { child, machine: request.machine, crowded: false };
-    this.#running.set(request.process, running);
+    running.child = child;
     let timedOut = false;
     const log = request.log === undefined ? undefined : this.#logOf(request.log);
     log?.note('started');
@@ -60,65 +142,97 @@ export class Processes {
         ? undefined
         : setTimeout(() => {
             timedOut = true;
-            this.stop(request.process);
+            running.stopped ??= 'time';
+            this.stop(number);
           }, request.timeout);
+    let output = 0;
     for (const from of ['stdout', 'stderr'] as const) {
       let passed = 0;
       ({ stdout, stderr })[from].on('data', (piece: Buffer) => {
         log?.write(piece);
         const part = request.interactive ? piece : piece.subarray(0, Math.max(0, OUTPUT_LIMIT - passed));
         passed += piece.length;
-        if (part.length > 0) {
-          this.#send({ event: 'output', process: request.process, from, data: part.toString('base64') });
-        }
+        output += piece.length;
+        if (part.length > 0) this.#send({ event: 'output', process: number, from, data: part.toString('base64') });
       });
     }
-    const end = (code: number | null, signal: string | null): void => {
-      if (!this.#running.delete(request.process)) return;
+    this.#watchdog.add(number, {
+      limits,
+      cgroup,
+      init: () => pidIn(bundle),
+      writable: prepared.writable,
+      output: () => (request.interactive ? 0 : output),
+      stop: (why) => this.#end(number, why),
+    });
+    const tell = (text: string): void => {
+      log?.note(text);
+      const data = Buffer.from(`${text}\n`).toString('base64');
+      this.#send({ event: 'output', process: number, from: 'stderr', data });
+    };
+    const end = async (code: number | null, signal: string | null): Promise<void> => {
+      if (!this.#running.delete(number)) return;
       clearTimeout(timer);
+      // Whoever hits a limit of the kernel may be gone before somebody looks.
+      running.stopped ??= this.#watchdog.remove(number);
+      const trouble = troubleOf(bundle);
+      if (trouble !== undefined) tell(trouble);
+      if (running.stopped !== undefined) tell(`sallyport: stopped: ${describeStop(running.stopped, limits)}`);
       log?.note(code === null ? `ended by ${signal}` : `ended with ${code}`);
+      await this.#clear(number, running, surroundings);
       this.#send({
         event: 'ended',
-        process: request.process,
-        code,
+        process: number,
+        code: trouble === undefined ? code : 127,
         signal,
         timedOut,
-        crowded: running.crowded,
+        stopped: running.stopped ?? null,
         milliseconds: Math.round(performance.now() - started),
       });
     };
     child.once('error', (error) => {
-      const data = Buffer.from(`${error.message}\n`).toString('base64');
-      this.#send({ event: 'output', process: request.process, from: 'stderr', data });
-      end(127, null);
+      tell(error.message);
+      void end(127, null);
     });
-    child.once('close', (code, signal) => end(code, signal));
-    child.once('spawn', () => this.#send({ event: 'started', process: request.process }));
+    child.once('close', (code, signal) => void end(code, signal));
+    child.once('spawn', () => this.#send({ event: 'started', process: number }));
   }
 
   stop(number: number): void {
-    const pid = this.#running.get(number)?.child.pid;
-    if (pid === undefined) return;
-    signalGroup(pid, 'SIGTERM');
-    // --kill-child: the end of the leader is the end of the whole PID namespace below it.
+    const running = this.#running.get(number);
+    if (running === undefined) return;
+    running.stopping = true;
+    // runc hands it on to the program.
+    signal(running.child?.pid, 'SIGTERM');
     setTimeout(() => {
-      if (this.#running.has(number)) signalGroup(pid, 'SIGKILL');
+      if (this.#running.get(number) === running) this.#kill(number, running);
     }, GRACE);
   }
 
-  input(number: number, data: string | null): void {
-    const stdin = this.#running.get(number)?.child.stdin;
-    if (data === null) stdin?.end();
-    else stdin?.write(Buffer.from(data, 'base64'));
+  /** At once, because of a limit. */
+  #end(number: number, why: Stopped): void {
+    const running = this.#running.get(number);
+    if (running === undefined) return;
+    running.stopped ??= why;
+    running.stopping = true;
+    this.#kill(number, running);
   }
 
-  /** Ends at once everything in a machine that makes processes without end. */
-  endCrowd(machine: string): void {
-    for (const one of this.#running.values()) {
-      if (one.machine !== machine || one.child.pid === undefined) continue;
-      one.crowded = true;
-      signalGroup(one.child.pid, 'SIGKILL');
-    }
+  /** The first process of a PID namespace takes all others with it; runc then ends by itself. */
+  #kill(number: number, running: Running): void {
+    const init = this.#surroundings === undefined ? undefined : pidIn(this.#surroundings.view.bundle(number));
+    if (init !== undefined) signal(init, 'SIGKILL');
+    else if (running.child?.pid !== undefined) signal(-running.child.pid, 'SIGKILL');
+  }
+
+  async #clear(number: number, running: Running, { view }: Surroundings): Promise<void> {
+    running.cgroup?.remove();
+    await view.release(number);
+  }
+
+  input(number: number, data: string | null): void {
+    const stdin = this.#running.get(number)?.child?.stdin;
+    if (data === null) stdin?.end();
+    else stdin?.write(Buffer.from(data, 'base64'));
   }
 
   get logged(): readonly Logged[] {
@@ -136,9 +250,52 @@ export class Processes {
   }
 }
 
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
+/** Enters the cgroups before `--`, then becomes what follows. */
+const LAUNCH = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"';
+
+/** A terminal for the runtime, which then makes one of the program's own and passes on what is typed. */
+function terminalWords({ terminal }: StartRequest, words: readonly string[]): readonly string[] {
+  if (terminal === undefined) return words;
+  const { columns, rows } = terminal;
+  const line = `stty rows ${rows} cols ${columns}; exec ${words.map(shellQuote).join(' ')}`;
+  return ['script', '-qec', line, '/dev/null'];
+}
+
+/** The first process of a container, once there is one. */
+function pidIn(bundle: string): number | undefined {
   try {
-    process.kill(-pid, signal);
+    const pid = Number(readFileSync(join(bundle, 'pid'), 'utf8'));
+    return Number.isInteger(pid) && pid > 1 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why the runtime could not start it; undefined where it could. */
+function troubleOf(bundle: string): string | undefined {
+  try {
+    for (const line of readFileSync(join(bundle, 'log'), 'utf8').split('\n')) {
+      if (line === '') continue;
+      const { level, msg } = JSON.parse(line) as { level?: string; msg?: string };
+      if (level === 'error' && msg?.startsWith('runc run failed') === true) return msg;
+    }
+  } catch {
+    // Nothing was said.
+  }
+  return undefined;
+}
+
+/** How many open files may be handed on (proc_pid_limits(5)). */
+function openFilesLimit(): number {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
+  return Number(hard) || 1024;
+}
+
+function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, name);
   } catch {
     // It is gone already.
   }

@@ -1,16 +1,27 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#kernel';
-import { type Ended, findProgram, namespaceArguments, type Running, runtimeEnvironment, startProcess } from '#system';
+import {
+  debianTools,
+  type Ended,
+  findProgram,
+  namespaceArguments,
+  type Running,
+  runtimeEnvironment,
+  startProcess,
+} from '#system';
 import type { Attempt } from '../attempt.ts';
-import type { Root } from '../confinement.ts';
+import type { Controller } from '../cgroups.ts';
 import { enclaveFault } from '../faults.ts';
+import type { Who } from '../identity.ts';
+import { type Limits, LIMITS, type Stopped } from '../limits.ts';
 import type { EnclaveFlow, Routes } from '../network.ts';
 import type { Event, Logged, ReadyCheck, Request } from '../protocol.ts';
+import { HOME, isBelow, type Root } from '../surroundings.ts';
+import { clearCgroups, ownCgroupName } from './cgroups.ts';
+import { enclaveIds, giveIds } from './ids.ts';
 
 /** Attempts that are kept of one enclave: a program that tries without end is known by the first of them. */
 const ATTEMPTS = 100_000;
@@ -29,27 +40,39 @@ export interface EnclaveOptions {
   readonly recorder?: { readonly ports: readonly number[]; attach(channel: Duplex): Promise<void> };
   /** Default `sink`. With `none` there are only routes to machines: nothing else is reachable, and nothing is seen. */
   readonly routes?: Routes;
-  /** Absolute folders that stay writable. All else of the host is read-only inside, and /tmp and /run are empty. */
+  /** Absolute folders in which programs may be given places to write to. Nobody else may write there meanwhile. */
   readonly writable: readonly string[];
-  /** Further absolute paths that must be reachable although they lie below /tmp or /run. */
-  readonly needed?: readonly string[];
+  /** Absolute paths that every program without an image sees, to read: its tools. */
+  readonly readable?: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly tools: { readonly ip: string; readonly nft: string };
+  /** Absolute paths; runc is looked for, or unpacked, where it is not given. */
+  readonly tools: { readonly ip: string; readonly nft: string; readonly runc?: string };
   readonly signal: AbortSignal;
   readonly onAttempt?: (attempt: Attempt) => void;
 }
 
 export interface InsideOptions {
+  /** Of an image: the one that it names. */
   readonly cwd: string;
-  /** All of the environment. HOME and TMPDIR are set to an empty temporary folder where they are not given. */
+  /** All of the environment. HOME and TMPDIR are set to empty folders in memory where they are not given. */
   readonly env: Readonly<Record<string, string>>;
   readonly timeout?: number;
   /** Bytes kept of each of stdout and stderr. Default 256 KiB. */
   readonly keep?: number;
-  /** Folders that it must not see. */
-  readonly hide?: readonly string[];
-  /** An unpacked image in place of the host's file system. */
+  /** Absolute paths of the host that it sees, to read, beside its tools. Nothing else is there. */
+  readonly readable?: readonly string[];
+  /**
+   * Absolute folders that it may write to, in those of the enclave. Default: the working folder if it lies there, for a
+   * program without an image.
+   */
+  readonly writable?: readonly string[];
+  /** An unpacked image in place of the tools of the host. */
   readonly root?: Root;
+  /** `owner` is for Sallyport itself: it runs as the user who started it. */
+  readonly as?: Who;
+  readonly limits?: Partial<Limits>;
+  /** Gives it a terminal. */
+  readonly terminal?: { readonly columns: number; readonly rows: number };
   /** Standard input is the caller's (`write`), and all of its output comes to onOutput. Default: no input. */
   readonly interactive?: boolean;
   readonly onOutput?: (piece: Buffer, from: 'stdout' | 'stderr') => void;
@@ -60,6 +83,8 @@ export interface InsideOptions {
 }
 
 export interface InsideEnded extends Ended {
+  /** The limit that it overstepped; null where it ended by itself or was stopped by its caller. */
+  readonly stopped: Stopped | null;
   /** It was stopped because it made too many processes. */
   readonly crowded: boolean;
 }
@@ -89,11 +114,13 @@ export interface Enclave {
   capture(machine: string | undefined, tcpdump: string, file: string, limit: number): InsideProcess;
   /** What went into log files until now. */
   logs(): Promise<readonly Logged[]>;
-  /** Mounts of the host that could not be made read-only. */
-  readonly writableMounts: readonly string[];
   readonly ipv6: boolean;
+  /** Limits that cgroups hold; the others are watched. */
+  readonly cgroups: readonly Controller[];
   /** Certificate of the recorder's authority (PEM), or ''. Its key is the agent's alone, and gone with it. */
   readonly authority: string;
+  /** Settles when nothing of it is left, however it ended. */
+  readonly over: Promise<void>;
   /** Stops what runs, the last started first, and waits until nothing of it is left. */
   close(): Promise<void>;
 }
@@ -107,25 +134,32 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
   const nsenter = await programOf('nsenter', options.env);
   const here = fileURLToPath(import.meta.url);
   const agent = join(dirname(here), '..', 'agent', `main${extname(here)}`);
-  const product = join(dirname(here), '..', '..', '..');
+  const runc = options.tools.runc ?? (await debianTools(['runc'], { env: options.env })).runc.path;
+  const ids = await enclaveIds(options.env);
+  const cgroup = await ownCgroupName();
+  await clearCgroups();
   const lastWords: string[] = [];
-  const running: Running = await startProcess(unshare, [...namespaceArguments(unshare), process.execPath, agent], {
-    // The agent itself needs next to nothing; PATH for mount and ip.
-    env: {
-      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      LC_ALL: 'C',
-      ...runtimeEnvironment(options.env),
+  const running: Running = await startProcess(
+    unshare,
+    [...namespaceArguments(unshare, ids.given), process.execPath, agent],
+    {
+      // The agent itself needs next to nothing; PATH for mount and ip.
+      env: {
+        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        LC_ALL: 'C',
+        ...runtimeEnvironment(options.env),
+      },
+      cwd: '/',
+      interactive: true,
+      channel: options.recorder !== undefined,
+      grace: 1000,
+      keep: 0,
+      onOutput: (piece, from) => {
+        if (from === 'stderr') lastWords.push(piece.toString().slice(0, 4096));
+        if (lastWords.length > 20) lastWords.shift();
+      },
     },
-    cwd: '/',
-    interactive: true,
-    channel: options.recorder !== undefined,
-    grace: 1000,
-    keep: 0,
-    onOutput: (piece, from) => {
-      if (from === 'stderr') lastWords.push(piece.toString().slice(0, 4096));
-      if (lastWords.length > 20) lastWords.shift();
-    },
-  });
+  );
   const { stdin, stdout } = running.child;
   if (stdin === null || stdout === null) throw new Error('the agent has no standard streams');
 
@@ -180,11 +214,12 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         code: null,
         signal: 'SIGKILL',
         timedOut: false,
-        crowded: false,
+        stopped: null,
         milliseconds: 0,
       });
     }
     for (const answer of calls.values()) answer(undefined);
+    return clearCgroups(cgroup);
   });
   const ask = (make: (call: number) => Request): Promise<Event | undefined> =>
     new Promise((resolve) => {
@@ -218,6 +253,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
 
   try {
     options.signal.throwIfAborted();
+    await giveIds(running.pid, ids, stdin);
     await options.recorder?.attach(running.child.stdio[3] as Duplex);
     send({
       do: 'open',
@@ -226,18 +262,14 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       routes: options.routes ?? 'sink',
       recorded: options.recorder?.ports ?? [],
       writable: options.writable,
-      needed: [
-        product,
-        dirname(dirname(process.execPath)),
-        ...Object.values(runtimeEnvironment(options.env)),
-        ...(options.needed ?? []),
-      ],
+      ids: ids.ids,
+      cgroup,
       ip: options.tools.ip,
       nft: options.tools.nft,
       nsenter,
-      unshare,
+      runc,
     });
-    const { writableMounts, ipv6, authority } = await opened.promise;
+    const { ipv6, cgroups, authority } = await opened.promise;
     const available = (machine: string): void => {
       options.signal.throwIfAborted();
       if (gone || closing) throw enclaveFault('enclave.failed', { where: machine, detail: lastWords.join('\n') });
@@ -247,7 +279,6 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       number: number,
       machine: string,
       inside: Pick<InsideOptions, 'keep' | 'onLine' | 'onOutput'>,
-      clear: () => Promise<void>,
     ): InsideProcess => {
       const keep = inside.keep ?? 256 * 1024;
       const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
@@ -278,15 +309,13 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
             stderr: Buffer.concat(kept.stderr).toString('utf8'),
             cut: sizes.stdout > keep || sizes.stderr > keep,
             timedOut: event.timedOut,
-            crowded: event.crowded,
+            stopped: event.stopped,
+            crowded: event.stopped === 'processes',
             milliseconds: event.milliseconds,
           });
         },
       });
-      const ended = settled.promise.then(async (result) => {
-        await clear();
-        return result;
-      });
+      const ended = settled.promise;
       const one: InsideProcess = {
         machine,
         ended,
@@ -313,22 +342,26 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
     const start: Enclave['start'] = async (machine, command, args, inside) => {
       available(machine);
       const number = ++counter;
-      const temporary = join(options.writable[0] ?? '/tmp', `home-${randomBytes(6).toString('hex')}`);
-      await mkdir(temporary, { mode: 0o700 });
-      const one = follow(number, machine, inside, () => rm(temporary, { recursive: true, force: true }));
+      const one = follow(number, machine, inside);
+      const ours = options.writable.some((folder) => inside.cwd === folder || isBelow(inside.cwd, folder));
+      const tools = [process.execPath, ...Object.values(runtimeEnvironment(options.env)), ...(options.readable ?? [])];
       send({
         do: 'start',
         process: number,
         machine,
         command,
         args,
-        cwd: inside.cwd,
+        cwd: inside.root?.cwd ?? inside.cwd,
         env:
           inside.root === undefined
-            ? { HOME: temporary, TMPDIR: temporary, ...runtimeEnvironment(options.env), ...inside.env }
+            ? { HOME, TMPDIR: '/tmp', ...runtimeEnvironment(options.env), ...inside.env }
             : inside.env,
-        hide: inside.hide ?? [],
+        readable: [...(inside.root === undefined ? tools : []), ...(inside.readable ?? [])],
+        writable: inside.writable ?? (ours && inside.root === undefined ? [inside.cwd] : []),
         ...(inside.root === undefined ? {} : { root: inside.root }),
+        ...(inside.as === undefined ? {} : { as: inside.as }),
+        limits: { ...LIMITS, ...inside.limits },
+        ...(inside.terminal === undefined ? {} : { terminal: inside.terminal }),
         timeout: inside.timeout ?? 0,
         ...(inside.log === undefined ? {} : { log: inside.log }),
         interactive: inside.interactive ?? false,
@@ -336,8 +369,8 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       return one;
     };
     return {
-      writableMounts,
       ipv6,
+      cgroups,
       authority,
       start,
       async run(machine, command, args, inside) {
@@ -350,11 +383,12 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         const where = machine ?? '';
         available(where);
         const number = ++counter;
-        const one = follow(number, where, {}, () => Promise.resolve());
+        const one = follow(number, where, {});
         const link = machine === undefined ? {} : { machine };
         send({ do: 'capture', process: number, ...link, tcpdump, file, limit });
         return one;
       },
+      over,
       async attempts() {
         await ask((call) => ({ do: 'flush', call }));
         return [...attempts];

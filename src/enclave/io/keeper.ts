@@ -5,8 +5,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorMessage, instantOf, shellQuote, type World } from '#kernel';
-import { findProgram, processStart } from '#system';
+import { errorMessage, instantOf, type World } from '#kernel';
+import { processStart } from '#system';
 import { enclaveFault } from '../faults.ts';
 import type { KeeperAnswer, KeeperInput, KeeperRequest, KeptRecord, KeptService } from '../kept.ts';
 import type { Enclave, InsideOptions, InsideProcess } from './enclave.ts';
@@ -28,7 +28,7 @@ export interface KeeperOptions {
   readonly age: number;
   readonly services: () => readonly KeptService[];
   /** How a person's programs run in a machine. */
-  readonly inside: Pick<InsideOptions, 'cwd' | 'env' | 'hide'>;
+  readonly inside: Pick<InsideOptions, 'cwd' | 'env' | 'readable' | 'writable'>;
 }
 
 export interface Keeper {
@@ -123,11 +123,11 @@ export async function keepEnclave(options: KeeperOptions): Promise<Keeper> {
     const { machine, terminal } = request;
     if (!options.machines.includes(machine)) throw new Error(`There is no machine '${machine}'.`);
     const before = (await enclave.attempts()).length;
-    const words = request.command ?? SHELL;
-    const line = terminal === undefined ? words : await onTerminal(words, terminal, world.env);
-    const program = await enclave.start(machine, '/usr/bin/env', line, {
-      ...options.inside,
-      env: { ...options.inside.env, ...(terminal === undefined ? {} : { TERM: terminal.kind }), PS1: `${machine}$ ` },
+    const { inside } = options;
+    const program = await enclave.start(machine, '/usr/bin/env', request.command ?? SHELL, {
+      ...inside,
+      env: { ...inside.env, ...(terminal === undefined ? {} : { TERM: terminal.kind }), PS1: `${machine}$ ` },
+      ...(terminal === undefined ? {} : { terminal: { columns: terminal.columns, rows: terminal.rows } }),
       interactive: true,
       onOutput: (piece, from) => say({ say: 'output', from, data: piece.toString('base64') }),
     });
@@ -207,19 +207,6 @@ async function typed(program: InsideProcess, lines: AsyncIterator<string>): Prom
     if (line.done === true) return program.write(undefined);
     program.write(Buffer.from((JSON.parse(line.value) as KeeperInput).input, 'base64'));
   }
-}
-
-/** script(1) gives a program a terminal of its own, of the size of the person's. */
-async function onTerminal(
-  words: readonly string[],
-  terminal: { readonly columns: number; readonly rows: number },
-  env: World['env'],
-): Promise<readonly string[]> {
-  const script = await findProgram('script', env);
-  if (script === undefined) throw new Error("The program 'script' (bsdutils) is missing: no terminal without it.");
-  const quoted = words.map(shellQuote).join(' ');
-  const size = `stty columns ${Math.trunc(terminal.columns)} rows ${Math.trunc(terminal.rows)}`;
-  return [script, '-q', '-e', '-c', `${size}; exec ${quoted}`, '/dev/null'];
 }
 
 /** Once tcpdump has written its first bytes it sees every packet. */

@@ -9,12 +9,15 @@ export async function probeFrom(
   enclave: Enclave,
   machine: string,
   probe: Probe,
-  options: Pick<InsideOptions, 'cwd' | 'env' | 'hide'>,
+  options: Pick<InsideOptions, 'cwd' | 'env'>,
 ): Promise<ProbeAnswer> {
   const here = fileURLToPath(import.meta.url);
   const program = join(dirname(here), '..', `probe${extname(here)}`);
+  const product = join(dirname(here), '..', '..', '..');
   const ended = await enclave.run(machine, process.execPath, [program, JSON.stringify(probe)], {
     ...options,
+    readable: [program, join(product, 'package.json')],
+    writable: [],
     timeout: 60_000,
     keep: 1024 * 1024,
   });

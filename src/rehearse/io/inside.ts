@@ -90,15 +90,14 @@ export async function runInside(
       machines: [...names],
       flows: distinct,
       writable: [place.work, place.inside, place.logs],
-      needed: [place.folder, ...clients.folders],
+      readable: clients.folders,
       env: world.env,
       tools: clients,
       signal: world.signal,
       onAttempt: (attempt) => attempts.push(attempt),
     });
-    const open = value.writableMounts.length === 0 ? '' : `; still writable: ${value.writableMounts.join(', ')}`;
     const families = value.ipv6 ? 'IPv4 and IPv6' : 'IPv4 (this kernel has no IPv6)';
-    return { value, detail: `${names.size} machines, ${families}, every route ends in the sink${open}` };
+    return { value, detail: `${names.size} machines, ${families}, every route ends in the sink` };
   });
   if (enclave === undefined) return nothing;
   const base = `http://${depot}:${DEPOT_PORT}`;

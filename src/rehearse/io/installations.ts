@@ -1,13 +1,15 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ecosystemOf } from '#ecosystems/list';
-import { type ImageRoot, unpackImage } from '#enclave';
-import { type ArtifactRow, describeIdentity, digestOf } from '#kernel';
+import { type ImageRoot, readBeneath, unpackImage } from '#enclave';
+import { type ArtifactRow, describeIdentity, type Digest, digestOf } from '#kernel';
 import { StepFailure } from '../story.ts';
 import type { Crossed } from './crossing.ts';
 import { type Stage, words } from './stage.ts';
 
 const INSTALL_TIME = 10 * 60_000;
+/** Bytes of the largest lockfile. */
+const LOCKFILE = 256 * 1024 * 1024;
 
 export interface Installation {
   readonly id: string;
@@ -67,20 +69,22 @@ async function installNpm(stage: Stage, { id, input, machine }: Installation): P
       throw new StepFailure(`No real client for ${name} is run here.`, 'not-tested');
     }
     const folder = join(stage.copy, dirname(input));
-    const before = digestOf(await readFile(join(stage.copy, input)));
+    const cache = join(stage.place.work, `${machine}-cache`);
+    await mkdir(cache);
+    const before = await digestInside(stage, input);
     const started = await stage.enclave.run(machine, process.execPath, [npm, 'ci', '--no-fund'], {
       cwd: folder,
       env: stage.environment({
         ...(await clientEnvironment('npm', 'npm', stage.base)),
-        npm_config_cache: join(stage.place.work, `${machine}-cache`),
+        npm_config_cache: cache,
         ...noNpmConfig(stage),
       }),
-      hide: stage.hidden,
+      readable: [stage.copy],
+      writable: [folder, cache],
       timeout: INSTALL_TIME,
     });
     if (started.code !== 0) throw new StepFailure(`npm ended with ${started.code}: ${words(started)}`);
-    if (digestOf(await readFile(join(stage.copy, input))) !== before)
-      throw new StepFailure('The lockfile was changed.');
+    if ((await digestInside(stage, input)) !== before) throw new StepFailure('The lockfile was changed.');
     const added = /added (\d+) packages?/.exec(started.stdout)?.[0] ?? 'done';
     return { value: true, detail: `${added}, lockfile unchanged`, digest: before, command: 'npm ci' };
   });
@@ -104,7 +108,8 @@ async function installPip(stage: Stage, { id, input, machine }: Installation): P
       '-r',
       name,
     ];
-    const before = digestOf(await readFile(join(stage.copy, input)));
+    await mkdir(target);
+    const before = await digestInside(stage, input);
     const ended = await stage.enclave.run(machine, pip.command, args, {
       cwd: dirname(join(stage.copy, input)),
       env: stage.environment({
@@ -112,7 +117,8 @@ async function installPip(stage: Stage, { id, input, machine }: Installation): P
         PIP_CONFIG_FILE: '/dev/null',
         PYTHONNOUSERSITE: '1',
       }),
-      hide: stage.hidden,
+      readable: [stage.copy],
+      writable: [target],
       timeout: INSTALL_TIME,
     });
     if (ended.code !== 0) throw new StepFailure(`pip ended with ${ended.code}: ${words(ended)}`);
@@ -128,8 +134,9 @@ function pullImage(stage: Stage, { id, input, machine, row }: Installation): Pro
     const { skopeo } = stage.clients;
     if (skopeo === undefined) throw new StepFailure('skopeo is missing.', 'not-tested');
     const layout = join(stage.place.work, `${machine}-layout`);
+    await mkdir(layout);
     const source = `docker://${new URL(stage.base).host}/${input}`;
-    const env = stage.environment({ XDG_RUNTIME_DIR: stage.place.work });
+    const env = stage.environment({ XDG_RUNTIME_DIR: '/run' });
     const args = [
       '--insecure-policy',
       'copy',
@@ -139,14 +146,14 @@ function pullImage(stage: Stage, { id, input, machine, row }: Installation): Pro
       `oci:${layout}:image`,
     ];
     const ended = await stage.enclave.run(machine, skopeo, args, {
-      cwd: stage.place.work,
+      cwd: '/tmp',
       env,
-      hide: stage.hidden,
+      writable: [layout],
       timeout: INSTALL_TIME,
     });
     if (ended.code !== 0) throw new StepFailure(`skopeo ended with ${ended.code}: ${words(ended)}`);
     const folder = join(stage.place.work, `${machine}-image`);
-    const root = await unpackImage(stage.enclave, { machine, layout, folder, env, hide: stage.hidden });
+    const root = await unpackImage(stage.enclave, { machine, layout, folder, env });
     const locked = new Set(stage.crossed.lock.rows.flatMap((one) => ('digest' in one ? [one.digest] : [])));
     if (!locked.has(root.manifest)) throw new StepFailure(`Its manifest ${root.manifest} is not in the lock.`);
     const tag = row === undefined ? '' : ` (${describeIdentity(row)})`;
@@ -170,6 +177,13 @@ async function fetchFile(stage: Stage, { id, input, machine, row }: Installation
     }
     return { value: true, detail: 'as locked', bytes: answer.size ?? 0, digest: answer.digest ?? '' };
   });
+}
+
+/** Of a file in the project as the enclave has it, where a program may have put something else in its place. */
+async function digestInside(stage: Stage, input: string): Promise<Digest> {
+  const bytes = await readBeneath(stage.copy, join(stage.copy, input), LOCKFILE).catch(() => undefined);
+  if (bytes === undefined) throw new StepFailure(`${input} is no plain file any more.`);
+  return digestOf(bytes);
 }
 
 /** What `client-config` would print for this client. */

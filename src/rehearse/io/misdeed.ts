@@ -1,8 +1,12 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readBeneath } from '#enclave';
 import { StepFailure } from '../story.ts';
 import { clientEnvironment, noNpmConfig } from './installations.ts';
 import { type Stage, words } from './stage.ts';
+
+/** Bytes of what the package says about itself. */
+const OUTCOME = 64 * 1024;
 
 /** A package whose install script calls home, by name and by address. */
 export async function tryMisdeed(stage: Stage, machine: string): Promise<void> {
@@ -32,23 +36,26 @@ export async function tryMisdeed(stage: Stage, machine: string): Promise<void> {
     });
     await write('calls-home/postinstall.mjs', CALLS_HOME);
     const { npm = '' } = stage.clients;
+    const cache = join(stage.place.work, `${machine}-cache`);
+    await mkdir(cache);
     // Everything that npm 11 asks to be allowed is allowed: it is the network that must stop it.
     const ended = await stage.enclave.run(machine, process.execPath, [npm, 'ci', '--no-fund'], {
       cwd: folder,
       env: stage.environment({
         ...(await clientEnvironment('npm', 'npm', stage.base)),
-        npm_config_cache: join(stage.place.work, `${machine}-cache`),
+        npm_config_cache: cache,
         ...noNpmConfig(stage),
         npm_config_ignore_scripts: 'false',
       }),
-      hide: stage.hidden,
+      writable: [folder, cache],
       timeout: 120_000,
     });
-    const said = await readFile(join(folder, 'calls-home', 'outcome.json'), 'utf8').catch(() => undefined);
+    const outcomeFile = join(folder, 'calls-home', 'outcome.json');
+    const said = await readBeneath(folder, outcomeFile, OUTCOME).catch(() => undefined);
     if (said === undefined) {
       throw new StepFailure(`The postinstall did not run: ${words(ended)}`, 'not-tested');
     }
-    const outcome = JSON.parse(said) as { reached: string[]; stopped: string[] };
+    const outcome = JSON.parse(said.toString('utf8')) as { reached: string[]; stopped: string[] };
     if (outcome.reached.length > 0) throw new StepFailure(`It reached ${outcome.reached.join(', ')}.`);
     const seen = (await stage.enclave.attempts()).filter(({ from, kind }) => from === machine && kind === 'call');
     const named = seen.find(({ serverName }) => serverName === 'telemetry.example.test');

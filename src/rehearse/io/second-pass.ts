@@ -56,7 +56,7 @@ export async function runWithoutRoutes(parts: SecondPass): Promise<void> {
         flows: parts.flows,
         routes: 'none',
         writable: [outer.work, outer.inside],
-        needed: [outer.folder, ...clients.folders],
+        readable: clients.folders,
         env: world.env,
         tools: clients,
         signal: world.signal,

@@ -1,4 +1,6 @@
-import { basename, join, resolve } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { ImageRoot } from '#enclave';
 import type { Service } from '#project';
 import { LogTail } from '../log-tail.ts';
@@ -10,16 +12,19 @@ const READY_TIME = 60_000;
 
 /** `journal`: where it writes what went out, if that is not the home. */
 export async function startDepot(stage: Stage, machine: string, journal?: string): Promise<boolean> {
-  const { inside, outside, media, work } = stage.place;
+  const { inside } = stage.place;
   const done = await stage.story.step('depot', 'The depot serves what was admitted', 'enclave', async () => {
     const [program = '', ...leading] = stage.world.self;
     const args = ['serve', '--listen', `0.0.0.0:${DEPOT_PORT}`, '--insecure-no-auth', '--home', inside, '--json'];
     if (journal !== undefined) args.push('--journal', journal);
     const lines: string[] = [];
     const depot = await stage.enclave.start(machine, program, [...leading, ...args], {
-      cwd: work,
+      cwd: inside,
       env: stage.environment({}),
-      hide: [outside, media],
+      // Our own program, as the user whose home it is: nothing foreign runs in it.
+      as: 'owner',
+      readable: await productFiles(),
+      writable: [inside, ...(journal === undefined ? [] : [journal])],
       onLine: (line) => lines.length < 100 && lines.push(line),
     });
     if (!(await depot.listening(DEPOT_PORT, READY_TIME))) {
@@ -105,7 +110,9 @@ async function start(stage: Stage, service: Service, images: ReadonlyMap<string,
   const options = {
     cwd: folder,
     env,
-    hide: stage.hidden,
+    ...(image === undefined
+      ? { readable: [stage.copy, ...(python === undefined ? [] : [python])], writable: [folder] }
+      : {}),
     ...(image === undefined ? {} : { root: image }),
     log: join(stage.place.logs, `${service.name}.log`),
   };
@@ -118,6 +125,13 @@ async function start(stage: Stage, service: Service, images: ReadonlyMap<string,
   stage.services.set(service.name, running);
   const detail = await running.start();
   return { value: true, detail, command: line.join(' '), ...(image === undefined ? {} : { digest: image.manifest }) };
+}
+
+/** What `sallyport` itself is made of, without what else lies beside it: projects, and keys in them. */
+async function productFiles(): Promise<string[]> {
+  const product = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+  const own = ['sallyport', 'src', 'node_modules', 'runtime', 'package.json'];
+  return (await readdir(product)).filter((name) => own.includes(name)).map((name) => join(product, name));
 }
 
 /** Services with what they need before them. */

@@ -22,8 +22,6 @@ export class Stage {
   readonly copy: string;
   /** The depot, as clients in there name it. */
   readonly base: string;
-  /** Keys of either side are nobody's business in there; the depot alone reads the inside's content. */
-  readonly hidden: readonly string[];
   /** Those that were started, whether they became ready or not. */
   readonly services = new Map<string, SupervisedService>();
   /** What services wrote, by name. */
@@ -39,12 +37,10 @@ export class Stage {
     this.enclave = parts.enclave;
     this.copy = parts.copy;
     this.base = parts.base;
-    this.hidden = [this.place.outside, this.place.inside, this.place.media, this.place.logs];
   }
 
   probe(machine: string, probe: Parameters<typeof probeFrom>[2]): ReturnType<typeof probeFrom> {
-    const options = { cwd: this.place.work, env: this.environment({}), hide: this.hidden };
-    return probeFrom(this.enclave, machine, probe, options);
+    return probeFrom(this.enclave, machine, probe, { cwd: '/tmp', env: this.environment({}) });
   }
 
   /** Whether a service is ready now. */

@@ -16,6 +16,7 @@ import { StepFailure } from '../story.ts';
 export interface Clients {
   readonly ip: string;
   readonly nft: string;
+  readonly runc: string;
   readonly skopeo: string | undefined;
   /** npm's program file, run with the pinned Node. */
   readonly npm: string | undefined;
@@ -23,7 +24,7 @@ export interface Clients {
   readonly pip: { readonly command: string; readonly args: readonly string[] } | undefined;
   /** Folder with `node` and `python` as the services call them. */
   readonly bin: string;
-  /** Where the programs live that are not the system's. */
+  /** What of these programs is not the system's: their files and folders, and no more of the places where they lie. */
   readonly folders: readonly string[];
   /** Versions, for the report. */
   readonly versions: string;
@@ -35,6 +36,7 @@ interface Found {
   readonly pip?: NonNullable<Clients['pip']>;
   readonly skopeo?: string;
   readonly versions: readonly string[];
+  readonly folders: readonly string[];
 }
 
 /** Finds or unpacks them. Throws StepFailure (`not-tested`) where this machine forbids namespaces. */
@@ -45,7 +47,7 @@ export async function findClients(
 ): Promise<Clients> {
   const { env, report, signal } = world;
   const options = { env, report, signal };
-  const { ip, nft } = await debianTools(['ip', 'nft'], options);
+  const { ip, nft, runc } = await debianTools(['ip', 'nft', 'runc'], options);
   const answer = await namespacesAllowed(env, { ip: ip.path, nft: nft.path });
   if (!answer.allowed) throw new StepFailure(`This machine forbids namespaces: ${answer.reason}`, 'not-tested');
   const bin = join(work, 'bin');
@@ -58,39 +60,43 @@ export async function findClients(
     return ended.stdout.trim();
   };
 
+  const nothing: Found = { versions: [], folders: [] };
   const findNpm = async (): Promise<Found> => {
-    if (!wanted.npm) return { versions: [] };
+    if (!wanted.npm) return nothing;
     const found = await findProgram('npm', env);
     if (found === undefined) throw new StepFailure('npm is not on this machine.', 'not-tested');
     const npm = await realpath(found);
-    return { npm, versions: [`npm ${await ask(process.execPath, [npm, '--version'])}`] };
+    // NPM/bin/npm-cli.js
+    const version = await ask(process.execPath, [npm, '--version']);
+    return { npm, versions: [`npm ${version}`], folders: [dirname(dirname(npm))] };
   };
   const findPip = async (): Promise<Found> => {
-    if (!wanted.pip) return { versions: [] };
+    if (!wanted.pip) return nothing;
     const found = await findProgram('python3', env);
     if (found === undefined) throw new StepFailure('python3 is not on this machine.', 'not-tested');
     // A version manager puts a script there, which needs its own settings; the program itself needs nothing.
-    const python = await ask(found, ['-c', 'import sys; print(sys.executable)']);
+    const asked = await ask(found, ['-c', 'import sys; print(sys.executable, sys.prefix, sys.base_prefix, sep="\\n")']);
+    const [python = '', ...prefixes] = asked.split('\n');
     await symlink(python, join(bin, 'python'));
     await symlink(python, join(bin, 'python3'));
     const program = await pipProgram(options);
     const pip = { command: program.source === 'host' ? python : program.command, args: program.args };
     const version = await ask(pip.command, [...pip.args, '--version']);
-    return { python, pip, versions: [await ask(python, ['--version']), version.split(' from ')[0] ?? ''] };
+    const versions = [await ask(python, ['--version']), version.split(' from ')[0] ?? ''];
+    // PACKAGE/bin/pip3
+    const unpacked = program.source === 'cache' ? [dirname(dirname(program.command))] : [];
+    return { python, pip, versions, folders: [...prefixes, ...unpacked] };
   };
   const findSkopeo = async (): Promise<Found> => {
-    if (!wanted.images) return { versions: [] };
-    const skopeo = (await debianTools(['skopeo'], options)).skopeo.path;
-    return { skopeo, versions: [await ask(skopeo, ['--version'])] };
+    if (!wanted.images) return nothing;
+    const { path: skopeo, source } = (await debianTools(['skopeo'], options)).skopeo;
+    const versions = [await ask(skopeo, ['--version'])];
+    return { skopeo, versions, folders: [source === 'cache' ? dirname(dirname(skopeo)) : skopeo] };
   };
   const all = await Promise.all([findNpm(), findPip(), findSkopeo()]);
   const versions = [`Node ${process.versions.node}`, ...all.flatMap((one) => one.versions)];
   const [{ npm }, { python, pip }, { skopeo }] = all;
-  const folders = [
-    ...[ip.path, nft.path, skopeo, python, pip?.command].flatMap((path) =>
-      path === undefined ? [] : [dirname(dirname(path))],
-    ),
-    ...(npm === undefined ? [] : [dirname(dirname(npm))]),
-  ];
-  return { folders, ip: ip.path, nft: nft.path, skopeo, npm, python, pip, bin, versions: versions.join(', ') };
+  const folders = [bin, ...all.flatMap((one) => one.folders)];
+  const paths = { ip: ip.path, nft: nft.path, runc: runc.path };
+  return { ...paths, folders, skopeo, npm, python, pip, bin, versions: versions.join(', ') };
 }
