@@ -1,0 +1,3 @@
+module example.test/fetch
+
+go 1.21
