@@ -8,6 +8,8 @@ import { type ManifestFile, readCluster } from './read-cluster.ts';
 
 /** What manifests say, or why it cannot be told. */
 export interface Analysis {
+  /** What was read; incomplete where there are errors. */
+  readonly cluster: Cluster;
   /** Undefined: there are errors among the findings, and a map without what they concern would be wrong. */
   readonly connectivity: Connectivity | undefined;
   readonly findings: readonly Finding[];
@@ -28,6 +30,7 @@ export function analyse(files: readonly ManifestFile[], profile: Profile, cni?: 
   }
   const used = new Set(cluster.pods.map(({ namespace }) => namespace));
   return {
+    cluster,
     connectivity: findings.errors.length === 0 ? found : undefined,
     findings: findings.list,
     counts: {

@@ -221,7 +221,7 @@ export function reasonsOf(why: number): string[] {
   return REASONS.filter(([bit]) => (why & bit) !== 0).map(([, text]) => text);
 }
 
-function rowOf(from: string, to: string, { possible, certain, why }: Answer): Connection {
+export function rowOf(from: string, to: string, { possible, certain, why }: Answer): Connection {
   const row = { from, to, ports: portText(possible) };
   if (possible === certain) return row;
   return {

@@ -20,6 +20,14 @@ const connection = z.object({
   depends: z.array(z.string()).readonly().optional(),
 });
 
+/** In which form the answer is written, and where, if not on standard output. */
+const writing = z.object({ format: z.string(), file: z.string().optional() });
+const outputParameters = (formats: string) => [
+  { key: 'output', form: '--output FORMAT', help: `table (default), ${formats}; the name of the file says it too` },
+  { key: 'out', form: '-o, --out FILE', help: 'write it to a file' },
+];
+const outputKeys = { output: z.string().optional(), out: z.string().optional() };
+
 export const mapInput = z.object({ folder: z.string(), profile: profile.optional(), cni: cni.optional() });
 export const mapOutput = z.object({
   verdict: z.enum(['mapped', 'unknown']),
@@ -56,13 +64,42 @@ export const diffInput = z.object({
   profile: profile.optional(),
   cni: cni.optional(),
 });
+/** Positions among `changes`, and how they work: `alone`, `each` of them, `together`, or `unproved`. */
+const cause = z.object({
+  by: z.enum(['alone', 'each', 'together', 'unproved']),
+  changes: z.array(z.number()).readonly(),
+});
+const causedConnection = connection.extend({ cause: cause.optional() });
 export const diffOutput = z.object({
   verdict: z.enum(['same', 'differs', 'unknown']),
   profile,
-  added: z.array(connection),
-  removed: z.array(connection),
-  changed: z.array(z.object({ from: z.string(), to: z.string(), before: z.string(), after: z.string() })),
+  added: z.array(causedConnection),
+  removed: z.array(causedConnection),
+  changed: z.array(
+    z.object({
+      from: z.string(),
+      to: z.string(),
+      before: z.string(),
+      after: z.string(),
+      cause: cause.optional(),
+    }),
+  ),
+  /** What may be open stays the same, and what is certainly open does not. */
+  certainty: z.array(
+    z.object({ from: z.string(), to: z.string(), ports: z.string(), before: z.string(), after: z.string() }),
+  ),
+  /** What differs between the two states, one by one. */
+  changes: z.array(
+    z.object({
+      kind: z.enum(['policy', 'workload', 'namespace', 'service', 'entrance', 'account']),
+      how: z.enum(['added', 'removed', 'changed']),
+      name: z.string(),
+      detail: z.string(),
+      where: z.string(),
+    }),
+  ),
   errors: z.array(finding),
+  writing: writing.optional(),
 });
 
 const policyDiff = operation<z.infer<typeof diffInput>, z.infer<typeof diffOutput>>({
@@ -170,14 +207,6 @@ const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typeof exp
   output: explainOutput,
   load: async () => (await import('./verbs/explain.ts')).explainVerb,
 });
-
-/** In which form the answer is written, and where, if not on standard output. */
-const writing = z.object({ format: z.string(), file: z.string().optional() });
-const outputParameters = (formats: string) => [
-  { key: 'output', form: '--output FORMAT', help: `table (default), ${formats}; the name of the file says it too` },
-  { key: 'out', form: '-o, --out FILE', help: 'write it to a file' },
-];
-const outputKeys = { output: z.string().optional(), out: z.string().optional() };
 
 export const lintInput = z.object({
   folder: z.string(),

@@ -2,43 +2,101 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable } from '#kernel';
 import { analyse } from '../analysis.ts';
+import { attribute } from '../attribution.ts';
 import { difference } from '../difference.ts';
+import { placeText } from '../document.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import type { diffInput, diffOutput } from '../operations.ts';
 import { showFindings } from './show-findings.ts';
 
-export const diffVerb: Implementation<z.infer<typeof diffInput>, z.infer<typeof diffOutput>> = {
+type Output = z.infer<typeof diffOutput>;
+
+export const diffVerb: Implementation<z.infer<typeof diffInput>, Output> = {
   async run({ from, to, profile = 'specification', cni }, world) {
     const read = async (folder: string) =>
       analyse(await manifestsBelow(world.files, resolve(world.cwd, folder)), profile, cni);
     const [before, after] = [await read(from), await read(to)];
+    const none = { profile, added: [], removed: [], changed: [], certainty: [], changes: [] };
     if (before.connectivity === undefined || after.connectivity === undefined) {
       const errors = [
         ...before.findings.map((one) => ({ ...one, where: `${from}: ${one.where}` })),
         ...after.findings.map((one) => ({ ...one, where: `${to}: ${one.where}` })),
       ].filter(({ severity }) => severity === 'error');
-      return { verdict: 'unknown', profile, added: [], removed: [], changed: [], errors };
+      return { verdict: 'unknown', ...none, errors };
     }
-    const { added, removed, changed } = difference(before.connectivity, after.connectivity);
-    const same = added.length + removed.length + changed.length === 0;
-    return {
-      verdict: same ? 'same' : 'differs',
+    const found = difference(before.connectivity, after.connectivity);
+    const { added, removed, changed, certainty } = found;
+    const causes = attribute(
+      { cluster: before.cluster, map: before.connectivity },
+      { cluster: after.cluster, map: after.connectivity },
+      found,
       profile,
-      added: [...added],
-      removed: [...removed],
-      changed: [...changed],
+      cni,
+    );
+    return {
+      verdict: added.length + removed.length + changed.length + certainty.length === 0 ? 'same' : 'differs',
+      profile,
+      added: added.map((row, i) => ({ ...row, cause: causes.added[i] })),
+      removed: removed.map((row, i) => ({ ...row, cause: causes.removed[i] })),
+      changed: changed.map((row, i) => ({ ...row, cause: causes.changed[i] })),
+      certainty: [...certainty],
+      changes: causes.changes.map(({ kind, how, name, detail, place }) => ({
+        kind,
+        how,
+        name,
+        detail,
+        where: place === undefined ? '' : `${how === 'removed' ? from : to}: ${placeText(place)}`,
+      })),
       errors: [],
     };
   },
   exit: ({ verdict }) => (verdict === 'same' ? 0 : 1),
-  show({ verdict, added, removed, changed, errors }, style) {
+  show(output, style) {
+    const { verdict, added, removed, changed, certainty, changes, errors } = output;
     if (verdict === 'unknown') return showFindings(errors, style);
     const pair = ({ from, to }: { from: string; to: string }): string => `${printable(from)} => ${printable(to)}`;
+    const sure = (row: Output['added'][number]): string =>
+      row.certain === undefined ? '' : ` (certainly only ${row.certain})`;
+    const rows = [
+      ...added.map((row) => ({ text: style.warn(`+ ${pair(row)} : ${row.ports}${sure(row)}`), cause: row.cause })),
+      ...removed.map((row) => ({ text: style.good(`- ${pair(row)} : ${row.ports}`), cause: row.cause })),
+      ...changed.map((row) => ({ text: `~ ${pair(row)} : ${row.before} -> ${row.after}`, cause: row.cause })),
+    ];
+    // Rows of one cause stand under it.
+    const groups = Map.groupBy(rows, ({ cause }) => (cause === undefined ? '' : `${cause.by} ${cause.changes.join()}`));
+    const lines = [...groups.values()].flatMap((group) => [
+      ...causeLines(group[0]!.cause, changes, style.bold),
+      ...group.map(({ text }) => `  ${text}`),
+    ]);
     return [
-      ...added.map((row) => style.warn(`+ ${pair(row)} : ${row.ports}`)),
-      ...removed.map((row) => style.good(`- ${pair(row)} : ${row.ports}`)),
-      ...changed.map((row) => `~ ${pair(row)} : ${row.before} -> ${row.after}`),
+      ...lines,
+      ...certainty.map((row) => `? ${pair(row)} : ${row.ports}, certainly ${row.before} -> ${row.after}`),
       `${added.length} opened, ${removed.length} closed, ${changed.length} changed`,
     ].join('\n');
   },
 };
+
+const SAYS = {
+  alone: 'By',
+  each: 'By each of',
+  together: 'Together by',
+  unproved: 'Perhaps by (there are too many changes to try each)',
+};
+
+function causeLines(
+  cause: Output['added'][number]['cause'],
+  changes: Output['changes'],
+  bold: (text: string) => string,
+): string[] {
+  if (cause === undefined) return [];
+  const names = cause.changes.slice(0, 8).map((id) => changeText(changes[id]!));
+  const more = cause.changes.length > names.length ? [`    and ${cause.changes.length - names.length} more`] : [];
+  if (names.length === 1) return [bold(`${SAYS[cause.by]} ${names[0]}:`)];
+  return [bold(`${SAYS[cause.by]}:`), ...names.map((name) => `    ${name}`), ...more];
+}
+
+/** `NetworkPolicy shop/web changed, ingress rule 2 (new: netpol.yaml:14)`. */
+export function changeText({ name, how, detail, where }: Output['changes'][number]): string {
+  const what = `${printable(name)} ${how}${detail === '' ? '' : `, ${printable(detail)}`}`;
+  return where === '' ? what : `${what} (${printable(where)})`;
+}
