@@ -10,6 +10,12 @@ const WIDEST = 120;
 const ROWS = 20;
 const MARK = 9;
 
+const ANSWERS = {
+  yes: ['yes', 'good'],
+  no: ['no', 'bad'],
+  unknown: ['unknown: not everything could be tried', 'warn'],
+} as const;
+
 const SIDES = { outside: 'Outside', inside: 'Inside', enclave: 'In the enclave', both: 'Both sides' } as const;
 
 /** The report as a person reads it on a terminal: no line that is prose is wider than the terminal. */
@@ -43,12 +49,13 @@ export function showReport(report: Report, style: Style): string {
   );
 
   lines.push('');
-  const answer = {
-    yes: style.good('yes'),
-    no: style.bad('no'),
-    unknown: style.warn('unknown: not everything could be tried'),
-  };
-  lines.push(`${style.bold('Could this run without internet?')}  ${answer[report.offline]}`);
+  const question = 'Could this run without internet?';
+  const [answer, dress] = ANSWERS[report.offline];
+  if (question.length + 2 + answer.length <= width) lines.push(`${style.bold(question)}  ${style[dress](answer)}`);
+  else {
+    say(question, 0, style.bold);
+    say(answer, 2, style[dress]);
+  }
   if (report.artifacts !== undefined) {
     const { served, locked, bytes } = report.artifacts;
     say(`Served by the depot: ${served} of ${locked} artifacts of the lock, ${size(bytes)}, each by its digest.`);
@@ -82,7 +89,8 @@ export function showReport(report: Report, style: Style): string {
 
   function list(title: string, rows: readonly string[]): void {
     if (rows.length === 0) return;
-    lines.push('', style.bold(title));
+    lines.push('');
+    say(title, 0, style.bold);
     for (const row of rows.slice(0, ROWS)) say(row, 2);
     if (rows.length > ROWS) say(`and ${rows.length - ROWS} more, in the report`, 2);
   }

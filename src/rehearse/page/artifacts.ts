@@ -6,6 +6,8 @@ import { count, plural, text } from './text.ts';
 /** Files of the lock that a page shows. */
 const FILES = 1500;
 const FOREIGN = 50;
+/** A list that is longer than this is opened by whoever wants it. */
+const FEW = 25;
 
 const WHY: Readonly<Record<Exclude<LockedFile['why'], ''>, string>> = {
   'other-target': 'of another target',
@@ -33,47 +35,57 @@ export function artifactsSection({ bundle, artifacts }: Report): Section | undef
     );
     // What was not served says why, and is what somebody looks for.
     const shown = [...files].sort((a, b) => weight(a) - weight(b)).slice(0, FILES);
-    parts.push(
-      table({
-        id: 'files-table',
-        caption:
-          'Every file of the lock: whether the depot served it here, and why where it did not. From documents of upstream the depot makes its answers',
-        columns: [
-          { title: 'Served?', sort: true },
-          { title: 'File', wide: true, sort: true },
-          { title: 'Targets' },
-          { title: 'Size', number: true, sort: true },
-          { title: 'Answers', number: true, sort: true },
-          { title: 'Digest' },
+    const list = table({
+      id: 'files-table',
+      caption:
+        'Every file of the lock: whether the depot served it here, and why where it did not. From documents of upstream the depot makes its answers',
+      columns: [
+        { title: 'Served?', sort: true },
+        { title: 'File', wide: true, sort: true },
+        { title: 'Targets' },
+        { title: 'Size', number: true, sort: true },
+        { title: 'Answers', number: true, sort: true },
+        { title: 'Digest' },
+      ],
+      rows: shown.map(fileRow),
+      head: 1,
+      filter: {
+        label: 'Search files',
+        choices: [
+          {
+            key: 'served',
+            label: 'Served?',
+            values: [
+              ['yes', 'Served'],
+              ['no', 'Not served'],
+              ['document', 'Documents'],
+            ],
+          },
+          {
+            key: 'ecosystem',
+            label: 'Ecosystem',
+            values: [...new Set(shown.map(({ ecosystem }) => ecosystem))].map((name) => [name, name]),
+          },
         ],
-        rows: shown.map(fileRow),
-        head: 1,
-        filter: {
-          label: 'Search files',
-          choices: [
-            {
-              key: 'served',
-              label: 'Served?',
-              values: [
-                ['yes', 'Served'],
-                ['no', 'Not served'],
-                ['document', 'Documents'],
-              ],
-            },
-            {
-              key: 'ecosystem',
-              label: 'Ecosystem',
-              values: [...new Set(shown.map(({ ecosystem }) => ecosystem))].map((name) => [name, name]),
-            },
-          ],
-        },
-      }),
-      cutNote(shown.length, files.length, ': those that were not served first'),
+      },
+    });
+    parts.push(
+      `<details${shown.length > FEW ? '' : ' open'}><summary><strong>${plural(files.length, 'file')} of the lock</strong> <span class="note">${unserved(files)}</span></summary>${list}${cutNote(shown.length, files.length, ': those that were not served first')}</details>`,
     );
   }
   if (parts.length === 0) return undefined;
   const note = artifacts === undefined ? '' : `${count(artifacts.served)} of ${count(artifacts.locked)}`;
   return { id: 'digests', title: 'What was used, by digest', short: 'Files by digest', note, html: parts.join('') };
+}
+
+/** How many were not served, by reason. */
+function unserved(files: readonly LockedFile[]): string {
+  const counts = new Map<string, number>();
+  for (const { served, why } of files) {
+    const word = served ? 'served' : why === '' ? 'not served' : WHY[why];
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return [...counts].map(([word, times]) => `${count(times)} ${word}`).join(', ');
 }
 
 function weight({ row, served }: LockedFile): number {
