@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, realpath, rm, symlink } from 'node:fs/promises';
+import { mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digestOf, hexOf, type Home, type JsonObject, printable, type World } from '#kernel';
 import { type Attempt, describeAttempt, openRecorder, type RecordedRequest, type Recorder } from '#enclave';
@@ -84,6 +84,7 @@ async function confined(world: World, home: Home, project: Project, preparation:
     const wayOut = await wayOutOf(world, preparation, project.folder);
     for (const text of wayOut.notes) report({ type: 'note', level: 'warn', text });
     const programs = await putTools(world, preparation, bin);
+    await writeFile(join(bin, '.npmrc'), wayOut.npmrc);
     const space = new AbortController();
     const watch = setInterval(() => {
       files.space(home.path).then(
@@ -103,13 +104,13 @@ async function confined(world: World, home: Home, project: Project, preparation:
         ports: wayOut.ports,
         agent: `sallyport/${world.version}`,
         writable: [place],
-        needed: programs.folders,
+        readable: programs.folders,
         env,
         tools: { ip: tools.ip.path, nft: tools.nft.path },
         signal: stop,
       });
       try {
-        ended = await run(world, recorder, preparation, { work, bin, wayOut, programs, home });
+        ended = await run(world, recorder, preparation, { work, bin, wayOut, programs });
         attempts = await recorder.attempts();
         requests = recorder.requests();
         unkept = recorder.unkept();
@@ -155,7 +156,6 @@ async function run(
     readonly bin: string;
     readonly wayOut: WayOut;
     readonly programs: Programs;
-    readonly home: Home;
   },
 ): Promise<Ended> {
   const [program = '', ...words] = preparation.run;
@@ -165,6 +165,7 @@ async function run(
       TMPDIR: undefined,
       PATH: [at.bin, ...at.programs.path, world.env['PATH'] ?? ''].join(':'),
       ...at.wayOut.environment,
+      npm_config_userconfig: join(at.bin, '.npmrc'),
     },
   });
   return recorder.run(program, words, {
@@ -172,26 +173,9 @@ async function run(
     env,
     timeout: TIME_LIMIT,
     keep: 1024 * 1024,
-    hide: await hiddenFolders(world, at.home),
+    writable: [at.work],
+    readable: [at.bin],
   });
-}
-
-/** Folders that hold what nobody else may read, of those that are there. */
-async function hiddenFolders(world: World, home: Home): Promise<string[]> {
-  const user = world.env['HOME'] ?? '';
-  const candidates = [
-    ...['keys', 'trust', 'ledger', 'store', 'quarantine', 'refused'].map((name) => join(home.path, name)),
-    ...(user.startsWith('/')
-      ? ['.ssh', '.gnupg', '.aws', '.azure', '.config', '.docker', '.kube'].map((name) => join(user, name))
-      : []),
-  ];
-  const there: string[] = [];
-  for (const path of candidates) {
-    // What lies below these is not in the enclave at all.
-    if (/^\/(tmp|var\/tmp|run|dev\/shm)\//.test(path)) continue;
-    if ((await world.files.look(path))?.kind === 'folder') there.push(path);
-  }
-  return there;
 }
 
 interface Programs {

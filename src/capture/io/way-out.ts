@@ -13,6 +13,8 @@ export interface WayOut {
   readonly routeFor: (url: URL) => Promise<Route>;
   /** Registries in the words of each client, without secrets. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Lines of a .npmrc for what no variable of a shell can say: registries of scopes. */
+  readonly npmrc: string;
   readonly notes: readonly string[];
 }
 
@@ -52,6 +54,9 @@ export async function wayOutOf(world: World, preparation: Preparation, folder: s
       return owner?.route ?? anonymous;
     },
     environment: { ...npmWords(npm), ...pipWords(pip), ...mirrors(env) },
+    npmrc: Object.entries(npm?.scopes ?? {})
+      .map(([scope, address]) => `${scope}:registry=${address}\n`)
+      .join(''),
     notes: clients.flatMap(({ notes }) => notes),
   };
 }
@@ -65,9 +70,6 @@ function npmWords(settings: EffectiveSettings | undefined): Record<string, strin
     npm_config_fund: 'false',
     npm_config_update_notifier: 'false',
     ...(registry === undefined ? {} : { npm_config_registry: registry }),
-    ...Object.fromEntries(
-      Object.entries(settings.scopes).map(([scope, address]) => [`npm_config_${scope}:registry`, address]),
-    ),
   };
 }
 

@@ -1,12 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Ended, Route } from '#system';
+import type { Route } from '#system';
 import type { Attempt } from '../attempt.ts';
 import { enclaveFault } from '../faults.ts';
 import { javaTrustStore, TRUST_STORE_PASSWORD } from '../java-trust-store.ts';
 import type { RecordedRequest } from '../recording.ts';
-import { type Enclave, type InsideOptions, openEnclave } from './enclave.ts';
+import { type Enclave, type InsideEnded, type InsideOptions, openEnclave } from './enclave.ts';
 import { openExchange, type Permission } from './exchange.ts';
 
 export interface RecorderOptions {
@@ -17,18 +17,18 @@ export interface RecorderOptions {
   readonly agent: string;
   /** TCP ports beside 80 and 443 whose connections are recorded. */
   readonly ports?: readonly number[];
-  /** Absolute folders that programs may write to. */
+  /** Absolute folders in which programs may be given places to write to. */
   readonly writable: readonly string[];
-  /** Further absolute paths that must be reachable although they lie below /tmp or /run. */
-  readonly needed?: readonly string[];
+  /** Absolute paths that every program sees, to read: its tools. */
+  readonly readable?: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly tools: { readonly ip: string; readonly nft: string };
+  readonly tools: { readonly ip: string; readonly nft: string; readonly runc?: string };
   readonly signal: AbortSignal;
 }
 
 /** A place for foreign code with one way out, where every request is performed by us and written down. */
 export interface Recorder {
-  run(command: string, args: readonly string[], options: InsideOptions): Promise<Ended>;
+  run(command: string, args: readonly string[], options: InsideOptions): Promise<InsideEnded>;
   /** Every request until now, a chain of redirects as one, in the order of their beginnings. */
   requests(): readonly RecordedRequest[];
   /** Requests beyond those that are kept. */
@@ -60,7 +60,7 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
       machines: [MACHINE],
       flows: [],
       writable: options.writable,
-      needed: [...(options.needed ?? []), trust],
+      readable: [...(options.readable ?? []), trust],
       env: options.env,
       tools: options.tools,
       signal: options.signal,
