@@ -275,11 +275,13 @@ export class Engine {
     let namedPorts = false;
     for (const { subject, alsoSubject = [], ingress = [], egress = [] } of this.#cluster.policies) {
       [subject, ...alsoSubject].forEach(mention);
-      for (const { peers, ports, notPorts = [], within, own } of [...ingress, ...egress]) {
+      for (const { peers, ports, notPorts = [], notPods = [], within, own } of [...ingress, ...egress]) {
+        notPods.forEach(mention);
         if ((ports !== 'all' && ports.some(isNamed)) || notPorts.some(isNamed)) namedPorts = true;
         if (own !== undefined && own.pods !== 'all') own.pods.forEach(mention);
         cover(own?.within);
         cover(own?.blocks);
+        own?.notPods?.forEach(mention);
         cover(within);
         if (peers === 'all') continue;
         for (const peer of peers) {
@@ -470,6 +472,7 @@ export class Engine {
       if (found.everyPod) found = { ...found, pods: new Map() };
     }
     if (rule.within !== undefined) found = this.#inside(found, rule.within, policy);
+    if (rule.notPods !== undefined) found = this.#without(found, this.#anyPods(rule.notPods, policy));
     resolved = {
       rule,
       everyPod: found.everyPod,
@@ -509,7 +512,17 @@ export class Engine {
     return { everyPod: false, pods: out, why: found.why | inside.why };
   }
 
-  #ownOf({ pods, blocks = [], within }: OwnCondition, policy: Policy): ReadonlyMap<number, Match> {
+  #without(found: PodsFound, not: PodsFound): PodsFound {
+    const pods = found.everyPod ? new Map(this.classes.map(({ id }) => [id, YES as Match])) : new Map(found.pods);
+    for (const id of [...pods.keys()]) {
+      const match = not.everyPod ? YES : (not.pods.get(id) ?? NO);
+      if (match === YES) pods.delete(id);
+      else if (match === MAYBE) pods.set(id, MAYBE);
+    }
+    return { everyPod: false, pods, why: found.why | not.why };
+  }
+
+  #ownOf({ pods, blocks = [], notPods = [], within }: OwnCondition, policy: Policy): ReadonlyMap<number, Match> {
     let found: PodsFound =
       pods === 'all'
         ? { everyPod: true, pods: new Map(), why: 0 }
@@ -518,6 +531,7 @@ export class Engine {
             ...blocks.map((block) => this.#blockPods(block, this.#coverage(policy, 'allow'))),
           ]);
     if (within !== undefined) found = this.#inside(found, within, policy);
+    if (notPods.length > 0) found = this.#without(found, this.#anyPods(notPods, policy));
     if (!found.everyPod || found.pods.size > 0) return found.pods;
     return new Map(this.classes.map(({ id }) => [id, YES as Match]));
   }
@@ -684,7 +698,7 @@ export class Engine {
     const { rules } = stack;
     const matched: number[] = [];
     let unplaced = 0;
-    rules.forEach(({ rule: { peers, within }, coversPods }, index) => {
+    rules.forEach(({ rule: { peers, within, notPods = [] }, coversPods }, index) => {
       let best: Match = peers === 'all' ? YES : NO;
       for (const peer of peers === 'all' ? [] : peers) {
         if (peer.is === 'pods') best = Math.max(best, match(peer)) as Match;
@@ -694,6 +708,9 @@ export class Engine {
           unplaced |= peer.is === 'block' ? WHY.addressUnknown : WHY.elusivePeer;
         }
       }
+      const not = Math.max(NO, ...notPods.map(match));
+      if (not === YES) best = NO;
+      else if (not === MAYBE && best === YES) best = MAYBE;
       if (best === YES && within !== undefined) {
         best = MAYBE;
         unplaced |= WHY.addressUnknown;

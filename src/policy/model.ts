@@ -147,6 +147,8 @@ export interface Rule {
   readonly notPorts?: readonly PortRule[];
   /** The peer's address must lie in one of these too. */
   readonly within?: readonly BlockPeer[];
+  /** Pods that it does not match in any case, by whatever peer they would be covered. */
+  readonly notPods?: readonly PodPeer[];
   /** The pod that the policy selects must itself be one of these. */
   readonly own?: OwnCondition;
   /** It matches only a part of the traffic on its ports: what tells that part apart. */
@@ -158,6 +160,8 @@ export interface OwnCondition {
   readonly pods: readonly PodPeer[] | 'all';
   /** Or one whose address lies in one of these. */
   readonly blocks?: readonly BlockPeer[];
+  /** And none of these. */
+  readonly notPods?: readonly PodPeer[];
   /** And in any case its address must lie in one of these. */
   readonly within?: readonly BlockPeer[];
 }

@@ -231,7 +231,7 @@ class CalicoReader {
         ? undefined
         : {
             pods: own.peers === 'all' ? 'all' : own.peers.filter((one) => one.is === 'pods'),
-            ...(ownBlocks.length === 0 ? {} : { blocks: ownBlocks }),
+            ...(ownBlocks.length === 0 ? {} : { blocks: ownBlocks, notPods: own.notPods }),
             ...(ownWithin === undefined ? {} : { within: ownWithin }),
           };
     const ownRule = condition === undefined ? {} : { own: condition };
@@ -239,7 +239,17 @@ class CalicoReader {
       return [{ ...base, ...ownRule, peers: peerWithin ?? 'all' }];
     }
     if (peer.peers.length === 0) return [];
-    return [{ ...base, ...ownRule, peers: peer.peers, ...(peerWithin === undefined ? {} : { within: peerWithin }) }];
+    const byAddress = peer.peers.some((one) => one.is === 'block' && one.podsApart !== true);
+    const notPods = byAddress && peer.notPods.length > 0 ? { notPods: peer.notPods } : {};
+    return [
+      {
+        ...base,
+        ...ownRule,
+        ...notPods,
+        peers: peer.peers,
+        ...(peerWithin === undefined ? {} : { within: peerWithin }),
+      },
+    ];
   }
 
   /** Of the protocols that are asked about here, those that the rule is about. Undefined: it is not valid. */
@@ -288,7 +298,7 @@ class CalicoReader {
     if (selector === 'invalid' || not === 'invalid' || namespaces === 'invalid' || account === 'invalid')
       return undefined;
     if (!given.selector && !given.not && !namespaceGiven && account === undefined) {
-      return { ...base, peers: 'all', exclude: [] };
+      return { ...base, peers: 'all', exclude: [], notPods: [] };
     }
     // The negative selector is not limited to a namespace, the positive one is, as soon as any is there
     // (libcalico-go/lib/backend/syncersv1/updateprocessors/rules.go, getEndpointSelector).
@@ -307,6 +317,9 @@ class CalicoReader {
     const pods = this.#pods(field, whole, '');
     if (pods === undefined) return undefined;
     const exclude = given.not && not !== undefined ? this.#setsFor(not) : [];
+    // A pod that the negative selector selects is out, even where a set that is not has its address.
+    const notPods = given.not && not !== undefined ? this.#pods(field, not, '') : [];
+    if (notPods === undefined) return undefined;
     const peers: Peer[] = [...pods];
     for (const range of positive.length === 0 ? [] : this.#setsFor(all(positive))) {
       peers.push({ is: 'block', range, except: [] });
@@ -316,7 +329,7 @@ class CalicoReader {
       for (const family of FAMILIES) peers.push({ is: 'block', range: WHOLE[family], except: [], podsApart: true });
       peers.push({ is: 'entities', outside: false, hosts: true });
     }
-    return { ...base, peers, exclude };
+    return { ...base, peers, exclude, notPods };
   }
 
   #accounts(field: Field): Expression | undefined | 'invalid' {
@@ -355,7 +368,7 @@ class CalicoReader {
     const namespace = field.at('namespace').absent ? this.#namespace : field.at('namespace').text();
     if (name === undefined || namespace === undefined) return undefined;
     const service = this.#around.services.find((one) => one.name === name && one.namespace === namespace);
-    const base = { nets: [], notNets: [], exclude: [] };
+    const base = { nets: [], notNets: [], exclude: [], notPods: [] };
     if (service?.selector === undefined) {
       const detail = `Where Service '${namespace}/${name}' leads to is in no manifest.`;
       field.findings.warning('policy.reference-unknown', field.place, detail);
@@ -389,6 +402,7 @@ interface Entity {
   readonly notNets: readonly AddressRange[];
   /** Ranges of network sets that it must not be in. */
   readonly exclude: readonly AddressRange[];
+  readonly notPods: readonly PodPeer[];
   readonly service: Service | undefined;
 }
 

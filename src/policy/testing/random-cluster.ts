@@ -334,7 +334,7 @@ class Maker {
       const peer = direction === 'ingress' ? 'source' : 'destination';
       const own = direction === 'ingress' ? 'destination' : 'source';
       if (this.#chance(0.8)) out[peer] = entity();
-      if (this.#chance(0.2)) out[own] = { selector: this.#expression('pod', 1) };
+      if (this.#chance(0.25)) out[own] = this.#chance(0.5) ? entity() : { selector: this.#expression('pod', 1) };
       if (this.#chance(0.1)) out['ipVersion'] = this.#pick([4, 6]);
       if (this.#chance(0.5)) {
         out['protocol'] = this.#pick(['TCP', 'UDP', 'SCTP', 6, 17, 'ICMP']);
