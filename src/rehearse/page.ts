@@ -55,7 +55,7 @@ export function renderPage(report: Report, evidence: PageEvidence): string {
 <a class="skip" href="#main">Skip to the report</a>
 <div class="frame">
 <header>
-<div class="top"><span><strong>Sallyport</strong> rehearsal report</span><button type="button" id="theme" class="needs-script" aria-pressed="false">Dark</button></div>
+<div class="top"><span><strong>Sallyport</strong> rehearsal report</span><button type="button" id="theme" class="needs-script" aria-pressed="false">Dark theme</button></div>
 <h1>${text(title)}</h1>
 <p class="meta">${text(when(report.started))} · took ${duration(report.milliseconds)} · Sallyport ${text(report.version)} · ${
     report.verdict === 'proved' ? 'everything holds' : 'not everything holds'
@@ -65,7 +65,7 @@ ${facts(report)}
 </header>
 <div class="columns">
 <nav aria-label="Sections"><ul>
-${sections.map(({ id, title: name, note }) => `<li><a href="#${id}">${text(name)}${note === '' ? '' : ` <span>${text(note)}</span>`}</a></li>`).join('\n')}
+${sections.map(({ id, short, note }) => `<li><a href="#${id}">${text(short)}${note === '' ? '' : ` <span>${text(note)}</span>`}</a></li>`).join('\n')}
 </ul></nav>
 <main id="main" tabindex="-1">
 ${sections.map(section).join('\n')}
