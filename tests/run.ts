@@ -90,7 +90,6 @@ const SLOW = [
   'src/bundle/seal.test.ts',
   'src/capture/capture.test.ts',
   'src/capture/prepare.test.ts',
-  'src/capture/prepare.test.ts',
   'src/capture/process.test.ts',
   'src/enclave/enclave.test.ts',
   'src/enclave/io/exchange.test.ts',

@@ -279,7 +279,7 @@ describe('confined preparations', { skip }, () => {
       record?.subject.map(({ name }) => name),
       ['sallyport.yaml'],
     );
-    const { requests, attempts } = record?.predicate as {
+    const { requests, attempts } = record!.predicate as {
       requests: { outcome: string }[];
       attempts: { port?: number }[];
     };
@@ -347,7 +347,7 @@ describe('confined preparations', { skip }, () => {
     assert.equal(output.prepared[0]?.confined, false);
     assert.match(captureVerb.show(output, plainStyle), /unconfined: what it asked is not known/);
     const [record] = await b.records();
-    assert.equal((record?.predicate as { confined: boolean }).confined, false);
+    assert.equal((record!.predicate as { confined: boolean }).confined, false);
   });
 
   test('stopped half-way nothing is left, and what a killed run left is cleared away', { skip }, async (t) => {
