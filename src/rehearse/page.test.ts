@@ -29,7 +29,9 @@ test('whatever a text is, the page has the same elements', () => {
       reasons: [{ code: text, where: `w${text}`, detail: text }],
       steps: [sampleStep({ title: text, detail: `d${text}`, command: text })],
       attempts: [sampleAttempt({ from: text, serverName: text, request: text, package: text, speaks: `s${text}` })],
-      runtimeHosts: [{ host: text, verdict: 'needed', by: [text], count: 1, setting: text }],
+      runtimeHosts: [
+        { host: text, protocol: text, verdict: 'needed', by: [text], count: 1, setting: text, what: `w${text}` },
+      ],
       refusals: [{ what: text, bundle: text, refused: false, codes: [text], detail: text }],
       logs: [{ service: text, lines: 1, bytes: 1, text: `l${text}`, cut: false }],
       proofs: [{ side: 'inside', index: 0, type: text, what: text, entry: text, proof: text }],

@@ -82,13 +82,21 @@ const lockedFile = z.object({
 
 /** A host that software wanted at run time. */
 const runtimeHost = z.object({
+  /** A name or an address; for what was silenced what is known to call, since nothing did. */
   host: z.string(),
-  /** `needed`: it does not work without. `optional`: it works without. `silenced`: a setting keeps it quiet. */
+  port: z.number().optional(),
+  protocol: z.string(),
+  /**
+   * `needed`: it does not work without. `optional`: it works without. `silenced`: a setting keeps it quiet. `unknown`:
+   * whether it works was not tried.
+   */
   verdict: z.enum(['needed', 'optional', 'silenced', 'unknown']),
   by: z.array(z.string()),
   count: z.number(),
   /** What silences it, where that is known. */
   setting: z.string().optional(),
+  /** What it is for, where that is known. */
+  what: z.string().optional(),
 });
 
 /** One measure of confinement. `unknown`: it could not be found out, which is not the same as there. */

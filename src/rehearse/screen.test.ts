@@ -21,7 +21,7 @@ test('it says what happened, what was tried, and why not everything holds', () =
     /^failed   npm ci of web\/package-lock\.json {2}0\.90 s, entry 7, sha256:aaaaaaaaaaaa…$/m,
     /^unknown  GET \/ of web/m,
     /web called telemetry\.example\.test:443\/tcp \(3 times\)/,
-    /telemetry\.example\.test: silenced, silenced by TELEMETRY=0/,
+    /Shop: telemetry: silenced by TELEMETRY=0/,
     /^Could this run without internet\? {2}no$/m,
     /^Not proved:\n {2}npm-1: It ended with 1\.$/m,
     /^Took 12\.3 s\. Signed, and entry 8 of the ledger inside\.$/m,

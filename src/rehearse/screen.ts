@@ -43,8 +43,12 @@ export function showReport(report: Report, style: Style): string {
   );
   list(
     'Hosts that it wants at run time:',
-    report.runtimeHosts.map(({ host, verdict, setting }) => {
-      return `${host}: ${verdict}${setting === undefined ? '' : `, silenced by ${setting}`}`;
+    report.runtimeHosts.map(({ host, port, verdict, setting }) => {
+      const place = `${host}${port === undefined ? '' : `:${port}`}`;
+      if (setting === undefined) return `${place}: ${verdict}`;
+      return verdict === 'silenced'
+        ? `${place}: silenced by ${setting}`
+        : `${place}: ${verdict}; ${setting} silences it`;
     }),
   );
 

@@ -120,7 +120,7 @@ const VERDICTS: Readonly<Record<RuntimeHost['verdict'], readonly [Tone, string]>
 export function hostsSection({ runtimeHosts }: Report): Section | undefined {
   if (runtimeHosts.length === 0) return undefined;
   const shown = runtimeHosts.slice(0, HOSTS);
-  const html = `<p>Needed: it does not work without the host. Optional: it does. Silenced: a setting keeps it from asking.</p>${table(
+  const html = `<p>Needed: the software does not work without the host. Optional: it does. Silenced: a setting keeps it from asking. Unknown: whether it works was not tried.</p>${table(
     {
       id: 'hosts-table',
       caption: 'Hosts that the software wants while it runs',
@@ -131,15 +131,19 @@ export function hostsSection({ runtimeHosts }: Report): Section | undefined {
         { title: 'Setting that silences it' },
         { title: 'Times', number: true },
       ],
-      rows: shown.map(({ host, verdict, by, count: times, setting }) => {
+      rows: shown.map(({ host, port, protocol, verdict, by, count: times, setting, what }) => {
         const [tone, word] = VERDICTS[verdict];
+        const place = verdict === 'silenced' ? '' : `${port === undefined ? '' : `port ${port}, `}${protocol}`;
+        const facts = [...(what === undefined || what === host ? [] : [what]), ...(place === '' ? [] : [place])];
         return {
           cells: [
             { html: mark(tone, word) },
-            { html: text(host) },
+            {
+              html: `<span class="title">${text(host)}</span>${facts.length === 0 ? '' : `<span class="detail">${text(facts.join(' · '))}</span>`}`,
+            },
             { html: text(by.join(', ')) },
             { html: setting === undefined ? '' : `<code>${text(setting)}</code>` },
-            { html: count(times) },
+            { html: times === 0 ? '' : count(times) },
           ],
         };
       }),

@@ -126,8 +126,16 @@ export function sampleReport(over: Partial<Report> = {}): Report {
       },
     ],
     runtimeHosts: [
-      { host: 'telemetry.example.test', verdict: 'silenced', by: ['web'], count: 3, setting: 'TELEMETRY=0' },
-      { host: 'licence.example.test', verdict: 'needed', by: ['web', 'api'], count: 1 },
+      {
+        host: 'Shop: telemetry',
+        protocol: 'tcp',
+        verdict: 'silenced',
+        by: ['web'],
+        count: 0,
+        setting: 'TELEMETRY=0',
+        what: 'Shop: telemetry',
+      },
+      { host: 'licence.example.test', port: 443, protocol: 'tcp', verdict: 'needed', by: ['web', 'api'], count: 1 },
     ],
     refusals: [
       {
