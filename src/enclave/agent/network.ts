@@ -13,7 +13,7 @@ import {
 } from '../network.ts';
 import type { OpenRequest } from '../protocol.ts';
 import { openRecorder } from './recorder.ts';
-import { openSink } from './sink.ts';
+import { openSink, type Observers } from './sink.ts';
 
 const LOW_PORTS = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
 
@@ -26,7 +26,11 @@ export interface Network {
   flush(): Promise<void>;
 }
 
-export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt) => void): Promise<Network> {
+export async function openNetwork(
+  request: OpenRequest,
+  tell: (attempt: Attempt) => void,
+  observers: Observers,
+): Promise<Network> {
   const machines = machinesOf(request.machines);
   const ipv6 = existsSync('/proc/sys/net/ipv6/conf/all/forwarding');
   const families = (lines: string): string =>
@@ -59,7 +63,7 @@ export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt)
   // The sink listens before anything may reach it, and the rules stand before any program runs.
   const list = async (set: string): Promise<Tuple[]> =>
     tuplesOf(await run(request.nft, ['-j', 'list', 'set', 'inet', 'sallyport', set]));
-  const sink = await openSink({ machines, ipv6, tell, list });
+  const sink = await openSink({ machines, ipv6, answers: request.answers, tell, list, observers });
   const authority =
     request.recorded.length === 0
       ? ''
@@ -70,7 +74,11 @@ export async function openNetwork(request: OpenRequest, tell: (attempt: Attempt)
             machines.find(({ ipv4, ipv6: other }) => address === ipv4 || address === other)?.name ?? address,
           tell: (attempt) => tell({ time: new Date().toISOString(), ...attempt }),
         });
-  await run(request.nft, ['-f', '-'], ruleset(machines, request.flows, request.routes, request.recorded));
+  await run(
+    request.nft,
+    ['-f', '-'],
+    ruleset(machines, request.flows, request.routes, request.recorded, request.answers.calls),
+  );
   return { machines, ipv6, authority, flush: () => sink.flush() };
 }
 

@@ -6,7 +6,7 @@ import { type EnclaveIds, identityOf, NOBODY } from '../identity.ts';
 import { describeStop, type Stopped } from '../limits.ts';
 import type { Machine } from '../network.ts';
 import type { Event, Logged, StartRequest } from '../protocol.ts';
-import { runtimeSpec } from '../runtime-spec.ts';
+import { runtimeSpec, type Shown } from '../runtime-spec.ts';
 import { type SeccompListener, seccompProfile } from '../seccomp.ts';
 import { INIT } from '../surroundings.ts';
 import type { Cgroup, Cgroups } from './cgroups.ts';
@@ -25,8 +25,10 @@ export interface Surroundings {
   readonly cgroups: Cgroups;
   readonly ids: EnclaveIds;
   readonly runc: string;
-  /** Who is told of a program's calls; undefined where nobody is. `process` is the number that its caller gave it. */
-  readonly listener?: (process: number, machine: string) => SeccompListener;
+  /** Who is told of a program's calls; undefined where nobody is. `writable`: where it may write, as it sees it. */
+  readonly listener?: (machine: string, writable: readonly string[]) => SeccompListener | undefined;
+  /** What stands in this machine for sockets and keys of the host. */
+  readonly decoys?: (machine: string, image: boolean) => readonly Shown[];
 }
 
 interface Running {
@@ -82,7 +84,7 @@ export class Processes {
   }
 
   async #run(request: StartRequest, running: Running, machine: Machine, surroundings: Surroundings): Promise<void> {
-    const { view, cgroups, ids, runc, listener } = surroundings;
+    const { view, cgroups, ids, runc, listener, decoys } = surroundings;
     const { root, limits } = request;
     const number = request.process;
     const started = performance.now();
@@ -92,10 +94,12 @@ export class Processes {
     const prepared = await view.prepare(number, {
       readable: request.readable,
       writable: request.writable,
+      decoys: decoys?.(request.machine, root !== undefined) ?? [],
       ...(root === undefined ? {} : { root }),
       ...(ids.root && request.as !== 'owner' ? { owner: identity.owner } : {}),
       layer: { size: limits.temporary, uid: zero, gid: group },
     });
+    const writable = root?.writable === true ? ['/'] : [...request.writable, ...prepared.temporary];
     const cgroup = cgroups.make(number, limits);
     running.cgroup = cgroup;
     const bundle = view.bundle(number);
@@ -115,7 +119,7 @@ export class Processes {
       files: this.#files,
       boundData: !cgroup.controllers.includes('memory'),
       ...(request.terminal === undefined ? {} : { terminal: request.terminal }),
-      seccomp: seccompProfile(process.arch === 'arm64' ? 'arm64' : 'x64', listener?.(number, request.machine)),
+      seccomp: seccompProfile(process.arch === 'arm64' ? 'arm64' : 'x64', listener?.(request.machine, writable)),
     });
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
     const words = [

@@ -6,7 +6,7 @@ import { AskedNames } from '../asked-names.ts';
 import type { Attempt } from '../attempt.ts';
 import { NameBook, type Question, readQuestion, TYPE, typeName, writeAnswer } from '../dns.ts';
 import { type FirstBytes, readFirstBytes } from '../first-bytes.ts';
-import { type Machine, protocolName, ROUTER, SINK, SINK_ANSWERS, type SinkAnswers, type Tuple } from '../network.ts';
+import { type Machine, protocolName, ROUTER, SINK, type SinkAnswers, type Tuple } from '../network.ts';
 import { isQuicLong, QuicHellos } from '../quic.ts';
 import { Tally } from '../tally.ts';
 import { type Owner, ownerOf, socketHolder } from './owner.ts';
@@ -15,14 +15,19 @@ import type { Watch } from './watch.ts';
 export interface SinkOptions {
   readonly machines: readonly Machine[];
   readonly ipv6: boolean;
-  readonly answers?: SinkAnswers;
+  readonly answers: SinkAnswers;
   readonly tell: (attempt: Attempt) => void;
   /** The elements of a set of the ruleset. */
   readonly list: (set: string) => Promise<Tuple[]>;
+  readonly observers: Observers;
+}
+
+/** Who else looks. They come when they are ready: nothing runs before that. */
+export interface Observers {
   /** Who made the calls; without it, sockets are looked up while they are open. */
-  readonly watch?: Watch | undefined;
+  watch?: Watch | undefined;
   /** The decoy whose content stands in these bytes, or in what they decode to. */
-  readonly leaks?: (bytes: Buffer) => string | undefined;
+  leaks?: ((bytes: Buffer) => string | undefined) | undefined;
 }
 
 export interface Sink {
@@ -50,7 +55,8 @@ type Bare = Omit<Attempt, 'time'>;
  * handshake; it writes down what came first, and resets.
  */
 export async function openSink(options: SinkOptions): Promise<Sink> {
-  const { answers = SINK_ANSWERS, leaks } = options;
+  const { answers, observers } = options;
+  const leaks = (bytes: Buffer): string | undefined => observers.leaks?.(bytes);
   const book = new NameBook();
   const machineAt = new Map<string, string>();
   for (const { name, ipv4, ipv6 } of options.machines) machineAt.set(ipv4, name).set(ipv6, name);
@@ -136,8 +142,8 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
     const key = `name ${machine} ${question.name}`;
     if (verdict.verdict === 'tell') {
       await settled();
-      const owner = options.watch?.asker(machine, question.name) ?? holder(machine, transport, port);
-      const leak = leaks?.(Buffer.from(question.name));
+      const owner = observers.watch?.asker(machine, question.name) ?? holder(machine, transport, port);
+      const leak = leaks(Buffer.from(question.name));
       const attempt: Bare = {
         from: machine,
         kind: 'name',
@@ -226,11 +232,11 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
     const bytes = await firstOf(socket);
     const said = readFirstBytes(bytes);
     const port = await meantPort(`${from}|${source ?? 0}|${to}|tcp`).catch(() => undefined);
-    const owner = options.watch?.caller(machine, to, port) ?? holder(machine, 'tcp', source);
+    const owner = observers.watch?.caller(machine, to, port) ?? holder(machine, 'tcp', source);
     // What it held its program up for: until now it waited for an answer.
     const stalledMs = Math.round(performance.now() - started);
     socket.resetAndDestroy();
-    const leak = leaks?.(bytes);
+    const leak = leaks(bytes);
     tell({
       ...call(machine, to, port, 'tcp'),
       ...wordsOf(said, port, to),
@@ -266,7 +272,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
     const quic = isQuicLong(message);
     const hello = quic ? hellos.take(key, message) : undefined;
     // The socket may be closed at the next moment.
-    const holding = options.watch === undefined ? holder(machine, 'udp', info.port) : undefined;
+    const holding = observers.watch?.unavailable !== '' ? holder(machine, 'udp', info.port) : undefined;
     halves.get(key)?.();
     if (hello?.incomplete === true && halves.size < 256) {
       const rest = await new Promise<boolean>((resolve) => {
@@ -281,7 +287,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
     const fresh = (datagrams.get(key) ?? []).filter(
       ([to, port]) => !tally.has(`udp ${from} ${info.port} ${to} ${port}`),
     );
-    const leak = leaks?.(message);
+    const leak = leaks(message);
     for (const [to, port] of fresh) {
       const attempt: Bare = {
         ...call(machine, to, port, 'udp'),
@@ -294,7 +300,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
             }),
         answer: 'dropped',
         ...(leak === undefined ? {} : { leaks: leak }),
-        ...(options.watch?.caller(machine, to, port) ?? holding),
+        ...(observers.watch?.caller(machine, to, port) ?? holding),
       };
       tell(attempt, `udp ${from} ${info.port} ${to} ${port}`);
     }
@@ -323,7 +329,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
         // TCP speaks for itself where it is accepted; names are written down by name, unless another server was meant.
         if (Number(meant) === 53 ? asksUs : protocol === 'tcp' && answers.calls === 'reset') continue;
         const machine = nameOf(String(from));
-        const owner = options.watch?.caller(machine, String(to), Number(meant));
+        const owner = observers.watch?.caller(machine, String(to), Number(meant));
         const dns = Number(meant) === 53 ? ({ speaks: 'dns', answer: 'answered' } as const) : { answer: answered };
         tell({ ...call(machine, String(to), Number(meant), String(protocol)), ...dns, ...owner }, key);
       }
@@ -339,7 +345,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
               port: Number(port),
               protocol: protocolName(protocol ?? ''),
               answer: 'refused',
-              ...options.watch?.caller(machine, String(to), Number(port)),
+              ...observers.watch?.caller(machine, String(to), Number(port)),
             },
             `edge ${from} ${to} ${protocol} ${port}`,
           );

@@ -72,6 +72,8 @@ export interface Prepared {
 export interface ViewRequest {
   readonly readable: readonly string[];
   readonly writable: readonly string[];
+  /** What stands for things of the host; not where the program is shown something real. */
+  readonly decoys: readonly Shown[];
   readonly root?: Root;
   /** Whose writable folders must be; undefined leaves them whose they are. */
   readonly owner?: { readonly uid: number; readonly gid: number };
@@ -143,6 +145,8 @@ export class View {
       ...readable.map((path) => ({ source: this.#at(path), path, writable: false })),
       ...writable.map((path) => ({ source: this.#at(path), path, writable: true })),
     ];
+    const real = [...readable, ...writable];
+    shown.push(...request.decoys.filter(({ path }) => !real.some((other) => path === other || isBelow(path, other))));
     if (root !== undefined) {
       const names = ['hosts', 'resolv.conf'];
       shown.push(...names.map((name) => ({ source: `${ETC}/${name}`, path: `/etc/${name}`, writable: false })));
@@ -158,6 +162,8 @@ export class View {
       else shown.push({ source: this.#at(path), path, writable: false });
     }
     for (const path of ['/proc', '/dev', ...temporary]) mkdirSync(join(rootfs, path), { recursive: true });
+    // Where programs look for the sockets of daemons, as the machine has it.
+    symlinkSync('/run', join(rootfs, 'var/run'));
     // The runtime gives what it mounts there the mode of the place.
     for (const path of temporary) chmodSync(join(rootfs, path), 0o1777);
     for (const { path, source } of shown) {

@@ -17,8 +17,8 @@ import type { Controller } from '../cgroups.ts';
 import { enclaveFault } from '../faults.ts';
 import type { Who } from '../identity.ts';
 import { type Limits, LIMITS, type Stopped } from '../limits.ts';
-import type { EnclaveFlow, Routes } from '../network.ts';
-import type { Event, Logged, ReadyCheck, Request } from '../protocol.ts';
+import { type EnclaveFlow, type Routes, SINK_ANSWERS, type SinkAnswers } from '../network.ts';
+import type { Event, Logged, Observation, ReadyCheck, Request } from '../protocol.ts';
 import { HOME, isBelow, type Root } from '../surroundings.ts';
 import { clearCgroups, ownCgroupName } from './cgroups.ts';
 import { enclaveIds, giveIds } from './ids.ts';
@@ -40,6 +40,10 @@ export interface EnclaveOptions {
   readonly recorder?: { readonly ports: readonly number[]; attach(channel: Duplex): Promise<void> };
   /** Default `sink`. With `none` there are only routes to machines: nothing else is reachable, and nothing is seen. */
   readonly routes?: Routes;
+  /** What the sink answers. Default: names get an address, calls are accepted and reset. */
+  readonly answers?: Partial<SinkAnswers>;
+  /** What is watched besides the network; by default calls and writes, and there are no keys of a side. */
+  readonly observe?: Partial<Observation>;
   /** Absolute folders in which programs may be given places to write to. Nobody else may write there meanwhile. */
   readonly writable: readonly string[];
   /** Absolute paths that every program without an image sees, to read: its tools. */
@@ -115,6 +119,8 @@ export interface Enclave {
   /** What went into log files until now. */
   logs(): Promise<readonly Logged[]>;
   readonly ipv6: boolean;
+  /** Why it is not known which program an attempt is of; '' where it is. */
+  readonly unwatched: string;
   /** Limits that cgroups hold; the others are watched. */
   readonly cgroups: readonly Controller[];
   /** Certificate of the recorder's authority (PEM), or ''. Its key is the agent's alone, and gone with it. */
@@ -260,6 +266,8 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       machines: options.machines,
       flows: options.flows,
       routes: options.routes ?? 'sink',
+      answers: { ...SINK_ANSWERS, ...options.answers },
+      observe: { calls: true, writes: true, keys: [], ...options.observe },
       recorded: options.recorder?.ports ?? [],
       writable: options.writable,
       ids: ids.ids,
@@ -269,7 +277,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       nsenter,
       runc,
     });
-    const { ipv6, cgroups, authority } = await opened.promise;
+    const { ipv6, cgroups, authority, unwatched } = await opened.promise;
     const available = (machine: string): void => {
       options.signal.throwIfAborted();
       if (gone || closing) throw enclaveFault('enclave.failed', { where: machine, detail: lastWords.join('\n') });
@@ -370,6 +378,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
     };
     return {
       ipv6,
+      unwatched,
       cgroups,
       authority,
       start,
