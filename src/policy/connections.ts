@@ -213,6 +213,7 @@ const REASONS: readonly (readonly [number, string])[] = [
   [WHY.narrower, 'a rule lets only a part of the traffic on its ports through, such as some HTTP requests'],
   [WHY.accountUnknown, "the labels of the pod's service account are in no manifest"],
   [WHY.setting, 'it depends on the version of the network plugin, or on a setting that is in no policy'],
+  [WHY.service, 'NP-13: whether a block of addresses is compared with those of Services depends on the CNI'],
   [WHY.podsDiffer, 'pods of one owner differ in their labels, ports or addresses'],
 ];
 

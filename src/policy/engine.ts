@@ -17,6 +17,7 @@ import {
   type Policy,
   type PortRule,
   type Rule,
+  type ServicePort,
 } from './model.ts';
 import {
   ALL_PORTS,
@@ -59,8 +60,10 @@ export const WHY = {
   accountUnknown: 512,
   /** What versions of a plugin, or its settings, do differently. */
   setting: 1024,
+  /** NP-13: whether a policy sees the address of a Service or that of the pod behind it. */
+  service: 2048,
 } as const;
-const WHY_END = 2048;
+const WHY_END = 4096;
 
 /** Ports that may be allowed and those that are certainly allowed; all that is in `possible` alone depends on `why`. */
 export interface Answer {
@@ -131,6 +134,8 @@ export interface Reach {
 /** A rule with its peers found among the classes, once for all policies that share them. */
 interface ResolvedRule {
   readonly rule: Rule;
+  /** The rule as it is written, of which this one is a consequence. */
+  readonly origin: Rule;
   /** It holds for every pod, whatever its labels. */
   readonly everyPod: boolean;
   readonly pods: ReadonlyMap<number, Match>;
@@ -148,6 +153,13 @@ interface ResolvedRule {
   readonly why: number;
   /** A set, where it has no named port. */
   readonly ports: PortSet | undefined;
+}
+
+interface ResolvedService {
+  readonly namespace: string;
+  readonly selector: Selector;
+  readonly ports: readonly ServicePort[];
+  readonly addresses: readonly Address[];
 }
 
 interface ResolvedPolicy {
@@ -220,6 +232,7 @@ export class Engine {
   readonly #bySubject = new Map<number, { resolved: ResolvedPolicy; match: Match }[]>();
   readonly #reaches = { ingress: new Map<string, Reach>(), egress: new Map<string, Reach>() };
   #imagined = 0;
+  #resolvedServices: readonly ResolvedService[] | undefined;
   /** The state of each class while a reach is computed; 0 between. */
   readonly #states: Uint32Array;
   readonly policies: readonly ResolvedPolicy[];
@@ -288,6 +301,13 @@ export class Engine {
           if (peer.is === 'pods') mention(peer);
           else if (peer.is === 'block') cover([peer]);
         }
+      }
+    }
+    // Blocks may speak of the pods behind a Service, which it selects by labels and by names of ports.
+    if (blocks.length > 0 && this.profile === 'specification') {
+      for (const { selector, ports } of this.#services()) {
+        for (const { label } of selector.requirements) keys.add(label);
+        if (ports.some(({ target }) => typeof target === 'string')) namedPorts = true;
       }
     }
     const sorted = [...keys].sort();
@@ -431,7 +451,9 @@ export class Engine {
 
   #resolvePolicy(policy: Policy, id: number): ResolvedPolicy {
     const ingress = policy.ingress?.map((rule) => this.#resolveRule(rule, policy));
-    const egress = policy.egress?.map((rule) => this.#resolveRule(rule, policy));
+    const egress = policy.egress?.flatMap((rule) =>
+      [rule, ...this.#throughServices(rule, policy)].map((one) => this.#resolveRule(one, policy, rule)),
+    );
     return {
       id,
       namedPorts: ingress?.some(namesPorts) ?? false,
@@ -448,7 +470,49 @@ export class Engine {
     return found.length === 1 ? found[0]! : strongest(found);
   }
 
-  #resolveRule(rule: Rule, policy: Policy): ResolvedRule {
+  /**
+   * NP-13: where a policy is enforced before the address of a Service is translated, a block with that address in it
+   * speaks of the pods behind the Service. Calico and Cilium enforce after the translation.
+   */
+  #throughServices(rule: Rule, policy: Policy): Rule[] {
+    const settled = this.cni === 'calico' || this.cni === 'cilium';
+    if (rule.peers === 'all' || this.profile === 'np-guard' || settled || policy.tier === 'cilium') return [];
+    if (policy.tier === 'calico') return [];
+    const blocks = rule.peers.filter((peer) => peer.is === 'block');
+    if (blocks.length === 0) return [];
+    const through: Rule[] = [];
+    for (const { namespace, selector, ports, addresses } of this.#services()) {
+      if (!addresses.some(({ family, value }) => blocks.some((block) => covers(block, family, value)))) continue;
+      const led = ports.filter(
+        ({ protocol, number }) =>
+          rule.ports === 'all' ||
+          rule.ports.some(
+            (port) => !isNamed(port) && port.protocol === protocol && port.from <= number && number <= port.to,
+          ),
+      );
+      if (led.length === 0) continue;
+      through.push({
+        ...rule,
+        peers: [{ is: 'pods', namespaces: namespace, pods: selector, unsure: WHY.service }],
+        ports: led.map(({ protocol, target }) =>
+          typeof target === 'number' ? { protocol, from: target, to: target } : { protocol, name: target },
+        ),
+      });
+    }
+    return through;
+  }
+
+  /** Services with a selector and with known addresses. */
+  #services(): readonly ResolvedService[] {
+    this.#resolvedServices ??= this.#cluster.services.flatMap(({ namespace, selector, ports, addresses = [] }) =>
+      selector === undefined || addresses.length === 0
+        ? []
+        : [{ namespace, selector, ports, addresses: addresses.map((text) => parseAddress(text)!) }],
+    );
+    return this.#resolvedServices;
+  }
+
+  #resolveRule(rule: Rule, policy: Policy, origin = rule): ResolvedRule {
     let resolved = this.#rules.get(rule);
     if (resolved !== undefined) return resolved;
     const ports =
@@ -475,6 +539,7 @@ export class Engine {
     if (rule.notPods !== undefined) found = this.#without(found, this.#anyPods(rule.notPods, policy));
     resolved = {
       rule,
+      origin,
       everyPod: found.everyPod,
       pods: found.pods,
       blocks: rule.peers === 'all' ? [] : rule.peers.filter((peer) => peer.is === 'block'),
@@ -775,7 +840,7 @@ export class Engine {
       const sure = match === YES || subject.hostNetwork;
       const rules = resolved[direction]?.flatMap((rule) => {
         const own = rule.own === undefined ? YES : (rule.own.get(subject.id) ?? NO);
-        if (own === NO || without?.has(rule.rule) === true) return [];
+        if (own === NO || without?.has(rule.origin) === true) return [];
         if (sure && own === YES) return [rule];
         return [{ ...rule, unsure: true, why: rule.why | (sure ? WHY.addressUnknown : WHY.namespaceUnknown) }];
       });

@@ -180,6 +180,29 @@ test('NP-12: what one block excepts another may allow', () => {
   assert.deepEqual(sources, ['10.0.0.0-10.0.255.255', '10.1.2.0-10.1.2.255', '10.2.0.0-10.255.255.255']);
 });
 
+test('NP-13: a block with the address of a Service speaks perhaps of the pods behind it, on the ports to which it leads', () => {
+  const cluster = (block: string, extra = '') =>
+    namespace('n') +
+    pod('a', { labels: 'app: a' }) +
+    pod('b', { labels: 'app: b', containerPorts: '{ name: web, containerPort: 8080 }' }) +
+    `apiVersion: v1
+kind: Service
+metadata: { name: s, namespace: "n" }
+spec: { clusterIP: 10.96.0.7, selector: { app: b }, ports: [{ port: 80, targetPort: web }, { port: 81, targetPort: 9000 }] }
+---
+` +
+    policy(
+      `{ podSelector: { matchLabels: { app: a } }, policyTypes: [Egress], egress: [{ to: [{ ipBlock: { cidr: ${block} } }]${extra} }] }`,
+    );
+  const service = row(rows(cluster('10.96.0.7/32')), 'a', 'b');
+  assert.deepEqual([service?.ports, service?.certain], ['TCP 8080,9000', 'No Connections']);
+  assert.match(service?.depends?.join() ?? '', /NP-13/);
+  assert.equal(ports(cluster('10.96.0.7/32', ', ports: [{ port: 80 }]'), 'a', 'b'), 'TCP 8080');
+  assert.equal(ports(cluster('10.96.0.7/32', ', ports: [{ port: 8080 }]'), 'a', 'b'), 'No Connections');
+  assert.equal(ports(cluster('10.97.0.0/16'), 'a', 'b'), 'No Connections');
+  assert.equal(ports(cluster('10.96.0.7/32'), 'a', 'b', 'np-guard'), 'No Connections');
+});
+
 test('NP-14: the families are apart, and every address of a pod counts', () => {
   const four = INTO_B('{ from: [{ ipBlock: { cidr: 0.0.0.0/0 } }] }');
   assert.equal(ports(four, IPV4, 'b'), 'All Connections');
@@ -204,6 +227,41 @@ test("NP-15, NP-16: a pod in its node's network is never said to be isolated, no
   assert.match(found?.depends?.join() ?? '', /NP-16/);
   assert.equal(row(rows(cluster), IPV4, 'h')?.ports, 'All Connections');
   assert.equal(ports(cluster, 'h', 'b', 'np-guard'), 'No Connections');
+});
+
+test('NP-17: a pod to itself, and replicas of one workload among each other, have no row', () => {
+  const all = rows(BASE + policy('{ policyTypes: [Ingress, Egress] }'));
+  assert.equal(row(all, 'a', 'a'), undefined);
+  const replicas = rows(
+    `${namespace('n')}apiVersion: apps/v1
+kind: Deployment
+metadata: { name: d, namespace: "n" }
+spec: { replicas: 3, template: { metadata: { labels: { app: d } }, spec: { containers: [] } } }
+`,
+  );
+  assert.deepEqual(
+    replicas.filter(({ from, to }) => from === to),
+    [],
+  );
+});
+
+test('NP-18: what is answered to an allowed connection needs no rule of its own', () => {
+  const text =
+    BASE +
+    policy('{ podSelector: { matchLabels: { app: b } }, policyTypes: [Ingress, Egress], ingress: [{}], egress: [] }');
+  assert.equal(ports(text, 'a', 'b'), 'All Connections');
+  assert.equal(ports(text, 'b', 'a'), 'No Connections');
+});
+
+test('NP-19: a workload without a pod so far is subject to its policies from the first one on', () => {
+  const text = `${namespace('n')}${pod('a', { labels: 'app: a' })}apiVersion: apps/v1
+kind: Deployment
+metadata: { name: d, namespace: "n" }
+spec: { replicas: 0, template: { metadata: { labels: { app: d } }, spec: { containers: [] } } }
+---
+`;
+  assert.equal(row(rows(text), 'a', 'n/d[Deployment]')?.ports, 'All Connections');
+  assert.equal(row(rows(text + policy('{ policyTypes: [Ingress] }')), 'a', 'n/d[Deployment]'), undefined);
 });
 
 test('NP-20: the last policy that selects a pod, deleted, opens it; each direction stands for itself', () => {
@@ -268,4 +326,41 @@ test('NP-25: a Baseline under a policy of the other direction depends on the CNI
   assert.equal(found?.certain, 'No Connections');
   assert.match(found?.depends?.join() ?? '', /NP-25/);
   assert.equal(row(rows(text), 'b', 'a'), undefined);
+});
+
+test('NP-24: a peer of an admin policy that is not known, and one that is not set, leave nothing to say', () => {
+  const codes = (peer: string): string[] => {
+    const { connectivity, findings } = read(
+      BASE + cluster('Admin', 1, `ingress: [{ action: Accept, from: [${peer}] }]`),
+    );
+    assert.equal(connectivity, undefined);
+    return findings.map(({ code }) => code);
+  };
+  assert.deepEqual(codes('{ spiffe: {} }'), ['policy.field-unknown']);
+  assert.deepEqual(codes('{}'), ['policy.malformed']);
+  assert.deepEqual(codes(''), ['policy.malformed']);
+});
+
+test('NP-26: null, an empty list and nothing at all are the same, as the API server stores them', () => {
+  for (const egress of ['', ', egress: null', ', egress: []']) {
+    const text = BASE + policy(`{ podSelector: { matchLabels: { app: a } }, policyTypes: [Egress]${egress} }`);
+    assert.equal(ports(text, 'a', 'b'), 'No Connections', egress);
+  }
+  for (const to of ['', 'to: null', 'to: []']) {
+    const text =
+      BASE + policy(`{ podSelector: { matchLabels: { app: a } }, policyTypes: [Egress], egress: [{ ${to} }] }`);
+    assert.equal(ports(text, 'a', 'b'), 'All Connections', to);
+  }
+});
+
+test('NP-06: what does not parse is refused, and a block that is not canonical is read as cleared, with a warning', () => {
+  const from = (cidr: string): string => INTO_B(`{ from: [{ ipBlock: { cidr: ${cidr} } }] }`);
+  assert.equal(read(from('10.10.1.12/33')).connectivity, undefined);
+  const { connectivity, findings } = read(from('10.10.1.12/24'));
+  assert.ok(connectivity);
+  assert.deepEqual(
+    findings.filter(({ severity }) => severity === 'warning').map(({ code }) => code),
+    ['policy.cidr-not-canonical'],
+  );
+  assert.ok(connectionsOf(connectivity).some(({ from: source }) => source === '10.10.1.0-10.10.1.255'));
 });
