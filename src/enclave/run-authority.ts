@@ -14,6 +14,8 @@ const KEPT = 2000;
 export class RunAuthority {
   /** PEM. */
   readonly certificate: string;
+  /** Under which name OpenSSL looks for it in a folder of certificates (X509_NAME_hash, and `.0`). */
+  readonly hashedName: string;
   readonly #key: KeyObject;
   readonly #name: string;
   readonly #keyId: Uint8Array;
@@ -36,6 +38,7 @@ export class RunAuthority {
       pem: leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
       spki: leaf.publicKey.export({ type: 'spki', format: 'der' }),
     };
+    this.hashedName = `${nameHash(this.#name)}.0`;
     this.certificate = this.#issue(this.#name, spki, { kind: 'authority', pathLength: 0 });
   }
 
@@ -80,6 +83,18 @@ export class RunAuthority {
 /** Any value that tells keys apart will do (RFC 5280, 4.2.1.2). */
 function keyId(spki: Uint8Array): Uint8Array {
   return createHash('sha256').update(spki).digest().subarray(0, 20);
+}
+
+/**
+ * OpenSSL's hash of a name of one short common name: SHA-1 over its canonical form (lower case, single spaces, UTF8String,
+ * without the outer SEQUENCE), the first four bytes as a little-endian number.
+ */
+function nameHash(commonName: string): string {
+  const text = Buffer.from(commonName.toLowerCase(), 'ascii');
+  const value = Buffer.concat([Buffer.from('0603550403', 'hex'), Buffer.from([0x0c, text.length]), text]);
+  const canonical = Buffer.concat([Buffer.from([0x31, value.length + 2, 0x30, value.length]), value]);
+  const digest = createHash('sha1').update(canonical).digest();
+  return digest.readUInt32LE(0).toString(16).padStart(8, '0');
 }
 
 /** An address as its 4 or 16 bytes. */

@@ -13,6 +13,7 @@ import { type Decoys, openDecoys } from './decoy-posts.ts';
 import { openNetwork, type Network } from './network.ts';
 import { Processes } from './processes.ts';
 import { waitUntilReady } from './readiness.ts';
+import { recorderCertificates } from './recorder.ts';
 import type { Observers } from './sink.ts';
 import { CGROUPS, View } from './view.ts';
 import { openWatch, type Watch } from './watch.ts';
@@ -93,9 +94,10 @@ async function observe(
   return { watch, decoys };
 }
 
-/** How names are found in every machine. */
-function namesFor({ machines, routes }: Request & { do: 'open' }): Record<string, string> {
-  return { hosts: hostsFile(machinesOf(machines)), 'resolv.conf': resolverFile(routes) };
+/** How names are found in every machine, and whose certificates are believed where that is not the host's affair. */
+function namesFor({ machines, routes, recorded }: Request & { do: 'open' }): Record<string, string | Uint8Array> {
+  const certificates = recorded.length === 0 ? {} : recorderCertificates();
+  return { hosts: hostsFile(machinesOf(machines)), 'resolv.conf': resolverFile(routes), ...certificates };
 }
 
 /** Whoever waits for its end learns why there was no beginning. */

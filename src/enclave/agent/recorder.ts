@@ -5,6 +5,7 @@ import { createServer, isIP, Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Attempt } from '../attempt.ts';
+import { javaTrustStore } from '../java-trust-store.ts';
 import { RunAuthority } from '../run-authority.ts';
 import { readFirstBytes } from '../first-bytes.ts';
 import {
@@ -43,13 +44,36 @@ const SILENCE = 30_000;
 const KEPT = 64;
 const TARGET_LIMIT = 8192;
 
+let made: RunAuthority | undefined;
+
+/** One for the life of this process. */
+function runAuthority(): RunAuthority {
+  made ??= RunAuthority.create(new Date());
+  return made;
+}
+
+/**
+ * Files below /etc for programs that were told of no certificate: every list of authorities that Debian's programs read,
+ * with the one of this run in it and no other.
+ */
+export function recorderCertificates(): Readonly<Record<string, string | Uint8Array>> {
+  const { certificate, hashedName } = runAuthority();
+  return {
+    'ssl/certs/ca-certificates.crt': certificate,
+    [`ssl/certs/${hashedName}`]: certificate,
+    'ssl/certs/java/cacerts': javaTrustStore(certificate),
+    // Red Hat's place, which programs that carry their own OpenSSL look at too.
+    'pki/tls/certs/ca-bundle.crt': certificate,
+  };
+}
+
 /**
  * The only way out of a recorded enclave: it ends TLS with certificates of this run's authority, reads HTTP/1.1, and
  * hands each request to the product. It has no network of its own. What is not HTTP is reset and told. Gives the
  * certificate of the authority (PEM).
  */
 export async function openRecorder(options: RecorderOptions): Promise<string> {
-  const authority = RunAuthority.create(new Date());
+  const authority = runAuthority();
   // To the product, which has the way out.
   const channel = new Socket({ fd: 3, readable: true, writable: true });
   const session = connectHttp2('http://recorder', {

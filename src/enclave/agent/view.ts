@@ -91,17 +91,19 @@ export class View {
   }
 
   /** `roots`: folders that programs may write to, wholly or in part. `files`: further ones of /etc, by name. */
-  static async open(roots: readonly string[], files: Readonly<Record<string, string>>): Promise<View> {
+  static async open(roots: readonly string[], files: Readonly<Record<string, string | Uint8Array>>): Promise<View> {
     const groups = list(CGROUPS.from);
     await script(PREPARE, groups, []);
     for (const [name, text] of Object.entries({ ...peopleFiles(), 'nsswitch.conf': NAME_SWITCH, ...files })) {
+      mkdirSync(dirname(join(ETC, name)), { recursive: true });
       writeFileSync(join(ETC, name), text);
     }
     const folders: string[] = [];
     for (const name of SETTINGS) {
       const source = join('/etc', name);
       const target = join(ETC, name);
-      if (!existsSync(source)) continue;
+      // What the caller has written stands in its place.
+      if (!existsSync(source) || existsSync(target)) continue;
       mkdirSync(dirname(target), { recursive: true });
       if (statSync(source).isDirectory()) {
         mkdirSync(target);
