@@ -7,6 +7,58 @@ const AGAIN = 'Ask the source for one without it, or pack it again with ordinary
 const LARGE = 'docs/spec/examine.md names the limits. Split it, or have it judged by hand before it crosses.';
 
 export const gateCatalogue = {
+  'gate.outward-off': {
+    title: 'Nothing leaves this side: the outward gate is not configured.',
+    fix: "Write release.yaml into the home ('docs/spec/release.md' describes it) when the site has decided what may leave and who has to agree.",
+  },
+  'gate.outward-policy': {
+    title: 'The rules of the outward gate cannot be understood.',
+    fix: "Mend release.yaml in the home ('docs/spec/release.md'); until then nothing leaves.",
+  },
+  'gate.nothing-to-release': {
+    title: 'There is nothing that could be released.',
+    fix: 'The ledger of this side has no entry yet.',
+  },
+  'gate.not-a-release': {
+    kind: 'usage',
+    title: 'The file is no draft of a release.',
+    fix: "'sallyport release draft' writes one; it must not be changed by hand, because approvers sign its exact bytes.",
+  },
+  'gate.no-key': {
+    kind: 'usage',
+    title: 'Nobody is named who has read it.',
+    fix: 'Name the private key of an approver with --key FILE.',
+  },
+  'gate.wanted': {
+    kind: 'usage',
+    title: 'A wish is not of the form that may leave.',
+    fix: 'Write --want ECOSYSTEM/NAME@VERSION, for example npm/left-pad@1.3.0; names hold letters, digits and @ . _ / + ~ -.',
+  },
+  'gate.not-allowed': {
+    kind: 'reason',
+    title: 'The site does not let this leave.',
+    fix: "release.yaml in the home says what may leave ('allow', 'level', 'limit').",
+  },
+  'gate.awaiting-approval': {
+    kind: 'reason',
+    title: 'Too few people have read it and agreed.',
+    fix: "Each approver reads the draft and runs 'sallyport release approve DRAFT --key FILE' with a key of their own.",
+  },
+  'gate.release-changed': {
+    kind: 'reason',
+    title: 'The draft is not what was signed.',
+    fix: 'Make a new draft and have it read again: what leaves is exactly what people saw.',
+  },
+  'gate.receipt-unsigned': {
+    kind: 'reason',
+    title: 'The receipt is not signed by approvers of the root.',
+    fix: 'Ask the other side to release it properly; what nobody signed proves nothing.',
+  },
+  'gate.receipt-wrong': {
+    kind: 'reason',
+    title: 'The receipt does not hold.',
+    fix: 'Keep it as evidence. Either it was made by somebody else, or one of the two logs has another history than it says.',
+  },
   'examine.not-there': {
     title: 'There is nothing at this path.',
     fix: 'Check the path and that the medium is mounted.',

@@ -4,7 +4,16 @@ import { readIfThere } from '#system';
 import { CHECKPOINT_LIMIT, openCheckpoint, parseLedgerVkey } from './checkpoint.ts';
 import { ledgerFault } from './faults.ts';
 import { isReadProblem, logReader } from './io/reader.ts';
-import { entryAt, type LedgerRecord, proveInclusion, recordOf, recordsOf } from './log-view.ts';
+import {
+  entryAt,
+  type LedgerRecord,
+  nodeReader,
+  proveConsistency,
+  proveInclusion,
+  rangeRoot,
+  recordOf,
+  recordsOf,
+} from './log-view.ts';
 import { formatProof } from './proof.ts';
 import type { Hash } from './tree.ts';
 
@@ -20,6 +29,10 @@ export interface LedgerView {
   record(index: number): Promise<LedgerRecord>;
   records(from?: number): AsyncIterable<LedgerRecord>;
   prove(index: number): Promise<{ readonly hashes: readonly Hash[]; readonly text: Uint8Array }>;
+  /** From an older size, 0 < older <= size. */
+  proveConsistency(older: number): Promise<readonly Hash[]>;
+  /** Root (base64) of the tree when it had this size. */
+  rootAt(size: number): Promise<string>;
 }
 
 /** Opens a log for reading, without a lock. Its checkpoint must be signed by the key; the rest is checked when it is used. */
@@ -34,7 +47,17 @@ export async function readLedger(files: Files, folder: string, vkey: Vkey): Prom
       throw ledgerFault('ledger.no-entry', { where: `entry ${index}`, detail: 'The ledger is empty.' });
     };
     const records = async function* (): AsyncGenerator<LedgerRecord> {};
-    return { origin: vkey.name, size: 0, root: '', checkpoint: new Uint8Array(), record: none, records, prove: none };
+    return {
+      origin: vkey.name,
+      size: 0,
+      root: '',
+      checkpoint: new Uint8Array(),
+      record: none,
+      records,
+      prove: none,
+      proveConsistency: none,
+      rootAt: none,
+    };
   }
   const head = openCheckpoint(bytes, vkey);
   if ('code' in head) throw ledgerFault('ledger.damaged', { where, detail: printable(head.detail) });
@@ -57,6 +80,14 @@ export async function readLedger(files: Files, folder: string, vkey: Vkey): Prom
       judgeIndex(index);
       const hashes = await proveInclusion(reader, index, head);
       return { hashes, text: formatProof({ index, hashes, checkpoint: bytes }) };
+    },
+    async proveConsistency(older) {
+      judgeIndex(older - 1);
+      return proveConsistency(reader, older, head);
+    },
+    async rootAt(size) {
+      judgeIndex(size - 1);
+      return encodeBase64(await rangeRoot(nodeReader(reader, head.size), { start: 0, end: size }));
     },
   };
 }

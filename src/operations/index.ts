@@ -4,7 +4,7 @@ import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
 import { enclaveOperations } from '#enclave/operations';
-import { examine } from '#gate/operations';
+import { examine, receive, releaseApprove, releaseDraft, releaseSend } from '#gate/operations';
 import { ledgerOperations } from '#ledger/operations';
 import { policyOperations } from '#policy/operations';
 import { doctor, rehearse, verifyReport } from '#rehearse/operations';
@@ -30,6 +30,10 @@ export const operations: readonly AnyOperation[] = [
   approve,
   rollback,
   promote,
+  releaseDraft,
+  releaseApprove,
+  releaseSend,
+  receive,
   examine,
   serveOperation(async (files, home, clock) => (await import('#admit')).recoverSide(files, home, clock)),
   clientConfig,

@@ -615,6 +615,10 @@ async function refuse(side: Inside, judged: Judged, reasons: readonly Reason[]):
       medium: mediumName(side.path),
       index: head?.seal.index ?? '',
       seal: head === undefined ? '' : digestOf(head.sealEnvelope),
+      // Only where the seal holds: what somebody claims in a bundle is not repeated.
+      ...(head === undefined || judgement === undefined || judgement.reasons.length > 0
+        ? {}
+        : { channel: head.seal.channel, sequence: head.seal.sequence }),
       read,
       reasons: reasons.map(({ code, where, detail }) => ({ code, where, detail })),
     },
