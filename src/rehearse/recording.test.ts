@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ import { temporaryFolder } from '#system/testing';
 import { createSide, sealersOf, signEnvelope } from '#trust';
 import { REPORT_PREDICATE } from './evidence.ts';
 import { placeOf } from './io/place.ts';
-import { gatherProofs, writeReport } from './io/recording.ts';
+import { besideReport, gatherProofs, writeReport, writeUnsigned } from './io/recording.ts';
 import type { Report } from './report.ts';
 import { sampleReport } from './testing/index.ts';
 import { verifyReportVerb } from './verbs/verify.ts';
@@ -80,6 +80,10 @@ test('a report is signed, its digest stands in the ledger inside, and both can b
     ],
   );
   assert.equal(all.report.entry?.index, 2);
+  for (const path of [all.report.report, all.report.page, all.report.signature]) {
+    assert.equal((await stat(path)).mode & 0o777, 0o600, path);
+  }
+  assert.match(await readFile(all.report.page, 'utf8'), /c2sp\.org\/tlog-proof@v1\nindex 2\n/);
   // Everything that it takes is in two files and a root.
   const away = await temporaryFolder(t);
   for (const name of ['report.json', 'report.dsse.json']) await copyFile(join(all.folder, name), join(away, name));
@@ -245,6 +249,54 @@ test('cut off at any write, no signature stands beside a report that it is not o
   const ledger = await openLedger(nodeFiles, homeAt(place.inside), clock);
   assert.ok(ledger.size >= 4);
   await ledger.close();
+});
+
+test('a report of which nothing crossed is not signed, and an old signature does not stay beside it', async (t) => {
+  const all = await told(t);
+  const { entry: _, ...draft } = all.report;
+  await writeUnsigned(all.world, { ...draft, bundle: undefined as never });
+  assert.equal((await verify(all)).reasons[0]?.code, 'rehearse.unsigned');
+  assert.match(await readFile(all.report.page, 'utf8'), /It is not signed and stands in no ledger/);
+});
+
+test('what lies beside a report is named after it', () => {
+  assert.deepEqual(besideReport('/a/r.json'), { page: '/a/r.html', signature: '/a/r.dsse.json' });
+  assert.deepEqual(besideReport('/a.json/r'), { page: '/a.json/r.html', signature: '/a.json/r.dsse.json' });
+});
+
+test('a later minor version is read, a later major is not, and neither is another shape', async (t) => {
+  const all = await told(t);
+  const place = placeOf(all.folder);
+  const { entry: _, ...draft } = all.report;
+  const cases: [string, object, boolean][] = [
+    ['1.7', { 'sallyport-report': '1.7', new: true }, true],
+    ['2.0', { 'sallyport-report': '2.0' }, false],
+    ['another shape', { milliseconds: 'long' }, false],
+  ];
+  for (const [name, over, fits] of cases) {
+    await writeReport(all.world, place, { ...draft, ...over } as Report);
+    const { verdict, reasons } = await verify(all);
+    assert.deepEqual(
+      [verdict, reasons[0]?.code],
+      fits ? ['verified', undefined] : ['unverified', 'rehearse.report-malformed'],
+      name,
+    );
+  }
+});
+
+test('a proof in the report that does not hold is found, of either side', async (t) => {
+  const all = await told(t);
+  const place = placeOf(all.folder);
+  const { entry: _, ...draft } = all.report;
+  for (const side of ['outside', 'inside']) {
+    const proofs = draft.proofs.map((one) => (one.side === side ? { ...one, entry: `${one.entry} ` } : one));
+    await writeReport(all.world, place, { ...draft, proofs });
+    const { reasons } = await verify(all);
+    assert.deepEqual([reasons[0]?.code, reasons[0]?.where], ['rehearse.not-in-ledger', `${side} entry 1`]);
+  }
+  const foreign = draft.proofs.map((one) => ({ ...one, proof: one.proof.replace(/^index 1$/m, 'index 0') }));
+  await writeReport(all.world, place, { ...draft, proofs: foreign });
+  assert.equal((await verify(all)).verdict, 'unverified');
 });
 
 test('what is too large, or is no report, is judged and is no fault', async (t) => {

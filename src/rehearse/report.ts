@@ -154,7 +154,8 @@ const side = z.object({
 export const REPORT_VERSION = '1.0';
 
 export const reportShape = z.object({
-  'sallyport-report': z.literal(REPORT_VERSION),
+  /** Later minor versions add keys, which are ignored. */
+  'sallyport-report': z.string().regex(/^1\.(0|[1-9]\d{0,3})$/, 'another major version'),
   verdict: z.enum(['proved', 'not-proved']),
   reasons: z.array(z.object({ code: z.string(), where: z.string(), detail: z.string() })),
   /** Could this run without internet? */
