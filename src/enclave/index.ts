@@ -23,3 +23,4 @@ export { probeFrom } from './io/probe.ts';
 export { type Probe, type ProbeAnswer } from './probe-types.ts';
 export { openRecorder, type Recorder, type RecorderOptions } from './io/recorder.ts';
 export { type RecordedRequest } from './recording.ts';
+export { type MachineOutcome, type RuntimeHost, runtimeHosts } from './runtime-hosts.ts';
