@@ -169,9 +169,12 @@ export class View {
     // The runtime gives what it mounts there the mode of the place.
     for (const path of temporary) chmodSync(join(rootfs, path), 0o1777);
     for (const { path, source } of shown) {
-      // Below something else that is shown, or is made in memory, the place is there or is made by the runtime.
-      if ([...temporary, ...shown.map((one) => one.path)].some((other) => isBelow(path, other))) continue;
-      const place = join(rootfs, path);
+      // Below something else that is shown, or is made in memory, the place is there or is made by the runtime. /etc is
+      // ours, and read-only for it.
+      const ofEtc = isBelow(path, '/etc');
+      if (!ofEtc && [...temporary, ...shown.map((one) => one.path)].some((other) => isBelow(path, other))) continue;
+      const place = ofEtc ? join(ETC, path.slice('/etc'.length)) : join(rootfs, path);
+      if (existsSync(place)) continue;
       mkdirSync(dirname(place), { recursive: true });
       if (statSync(source).isDirectory()) mkdirSync(place, { recursive: true });
       else writeFileSync(place, '');
