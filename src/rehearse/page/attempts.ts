@@ -8,12 +8,12 @@ const ATTEMPTS = 1000;
 const HOSTS = 300;
 
 const KINDS: Readonly<Record<ReportedAttempt['kind'], string>> = {
-  name: 'Name asked',
-  call: 'Call out',
-  edge: 'Undeclared edge',
+  name: 'Name',
+  call: 'Call',
+  edge: 'Edge',
   socket: 'Socket',
-  read: 'File read',
-  write: 'File written',
+  read: 'Read',
+  write: 'Write',
 };
 
 /** Everything that tried to reach what it must not: what nobody asked for first. */
@@ -29,12 +29,13 @@ export function attemptsSection({ attempts }: Report): Section {
       ? ''
       : table({
           id: 'attempts-table',
-          caption: 'Who tried what, what it was answered, and how long that held it up',
+          caption:
+            'Who tried what, what it was answered, and how long that held it up. An edge is another machine, without a declared flow',
           columns: [
             { title: 'Asked for?', sort: true },
             { title: 'What' },
             { title: 'Target', wide: true, sort: true },
-            { title: 'Who', sort: true },
+            { title: 'Who', sort: true, span: true },
             { title: 'Answer' },
             { title: 'Times', number: true, sort: true },
             { title: 'Held up', number: true, sort: true },

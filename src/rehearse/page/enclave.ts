@@ -23,7 +23,7 @@ export function enclaveSection({ enclave }: Report): Section | undefined {
     ['Kernel', kernel === '' ? 'unknown' : kernel],
     ['Machines', count(machines)],
   ];
-  const html = `<dl class="plain">${facts.map(([name, value]) => `<div><dt>${text(name)}</dt><dd>${text(value)}</dd></div>`).join('')}</dl>${table(
+  const html = `<dl class="plain row">${facts.map(([name, value]) => `<div><dt>${text(name)}</dt><dd>${text(value)}</dd></div>`).join('')}</dl>${table(
     {
       id: 'limits-table',
       caption: 'What was in force. What could not be found out is unknown, and not taken as there',

@@ -36,8 +36,8 @@ pre{background:var(--raised);border:1px solid var(--line);border-radius:.375rem;
 .verdict .answer{font-size:1.375rem;line-height:1.25;font-weight:650;color:var(--tone)}
 .good{--tone:var(--good);--tone-back:var(--good-back)}.bad{--tone:var(--bad);--tone-back:var(--bad-back)}.open{--tone:var(--open);--tone-back:var(--open-back)}.quiet{--tone:var(--quiet);--tone-back:transparent}
 strong.bad{color:var(--bad)}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:1px;margin-block:1rem 0;background:var(--line);border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
-.facts div{background:var(--raised);padding:.625rem .875rem;display:flex;flex-direction:column-reverse;justify-content:flex-end}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:1px;margin-block:1rem 0;background:var(--raised);border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
+.facts div{outline:1px solid var(--line);padding:.625rem .875rem;display:flex;flex-direction:column-reverse;justify-content:flex-end}
 .facts dt{color:var(--quiet);font-size:.8125rem;line-height:1.35}
 .facts dd{font-size:1.1875rem;font-weight:600;font-variant-numeric:tabular-nums}
 
@@ -57,6 +57,7 @@ table{border-collapse:collapse;font-size:.875rem;line-height:1.45;inline-size:10
 caption{text-align:start;color:var(--quiet);font-size:.8125rem;padding-block:.25rem .5rem}
 th,td{text-align:start;vertical-align:top;padding:.375rem .625rem;border-block-start:1px solid var(--line)}
 thead th{font-size:.8125rem;color:var(--quiet);font-weight:600;white-space:nowrap;vertical-align:bottom;border-block-start:0;background:var(--page)}
+th:first-child:not(.wide),td:first-child{inline-size:1%}
 tbody th{font-weight:400}
 .number{inline-size:1%;text-align:end;font-variant-numeric:tabular-nums;white-space:nowrap}
 .wide{inline-size:46%;overflow-wrap:anywhere}
@@ -76,6 +77,7 @@ p .digest{white-space:normal}
 rect.outside{fill:var(--outside)}rect.inside{fill:var(--inside)}rect.enclave{fill:var(--enclave)}rect.both{fill:var(--both)}
 details{margin-block-start:.125rem}
 section>details{margin:0;border-block-start:1px solid var(--line)}
+p+details{margin-block-start:.625rem}
 section>details:last-of-type{border-block-end:1px solid var(--line)}
 section>details>summary{padding-block:.4375rem}
 summary{cursor:pointer;min-block-size:1.5rem;color:var(--ink)}
@@ -86,6 +88,7 @@ th details>summary::before{content:"";position:absolute;inset-inline-start:.0625
 th details[open]>summary::before{inset-inline-start:-.0625rem;inset-block-start:.5625rem;border-color:var(--control) transparent transparent;border-inline-start-width:.25rem;border-block-start-width:.375rem}
 th summary:hover .title{text-decoration:underline;text-decoration-color:var(--control);text-underline-offset:.2em}
 th details>p,.plain-title,.plain-title+.detail,th details+.detail{padding-inline-start:1rem}
+th .title~details>summary{font-size:.8125rem;color:var(--quiet);inline-size:fit-content}
 .command{font-size:.75rem}
 td summary{color:var(--quiet);font-size:.8125rem;line-height:1.5rem;inline-size:fit-content;padding-inline-end:.25rem}
 details p{margin-block:.25rem}
@@ -93,6 +96,7 @@ details p{margin-block:.25rem}
 .reasons li{padding:.625rem .875rem;border:1px solid var(--bad);border-inline-start-width:.25rem;border-radius:.375rem;background:var(--bad-back);overflow-wrap:anywhere}
 .reasons li+li{margin-block-start:.5rem}
 dl.plain div{padding-block:.25rem;overflow-wrap:anywhere}
+dl.row{display:flex;flex-wrap:wrap;gap:.25rem 2.5rem;margin-block-end:.5rem}
 dl.plain dt{color:var(--quiet);font-size:.8125rem}
 ul.plain{padding-inline-start:1.25rem}
 
@@ -137,6 +141,8 @@ thead th svg{display:none}
 tbody tr{background:var(--raised);border:1px solid var(--line);border-radius:.375rem;padding:.5rem .75rem;margin-block-end:.5rem}
 td,tbody th{border:0;padding:.125rem 0;text-align:start}
 td[data-label]{display:grid;grid-template-columns:6.5rem minmax(0,1fr);gap:.5rem;align-items:baseline}
+td[data-label]>*{grid-column:2}
+td:first-child{inline-size:auto}
 td[data-label]::before{content:attr(data-label);color:var(--quiet);font-size:.8125rem}
 td[data-empty]{display:none}
 tbody tr{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 1rem}
@@ -162,6 +168,9 @@ section{margin-block-end:1.25rem}
 tr,li,.verdict{break-inside:avoid}
 h2,h3,caption{break-after:avoid}
 pre{max-block-size:none}
+.lane,.axis{min-inline-size:6rem}
+table{font-size:8.5pt}
+th,td{padding:.25rem .375rem}
 rect,.verdict,.facts,.reasons li{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 }
 `;
