@@ -8,7 +8,7 @@ export const rehearseCatalogue = {
   },
   'rehearse.running': {
     title: 'Another rehearsal of this folder is running.',
-    fix: 'Wait for it, or stop it (its process is named here), and run this again.',
+    fix: "Wait for it, or stop it (its process is named here; one that is kept ends with 'sallyport enclave stop'), and run this again.",
   },
   'rehearse.step-failed': {
     title: 'A step of the rehearsal did not do what it should.',
@@ -44,6 +44,15 @@ export const rehearseCatalogue = {
     title: 'The report cannot be read by this version.',
     fix: 'A newer version of Sallyport may have written it: check it with that one.',
     kind: 'reason',
+  },
+  'rehearse.age': {
+    title: 'This is no time for which an enclave can be kept.',
+    fix: "Write a number and a unit, for example '--keep-for 30m': s, m, h or d, at most 24 days.",
+    kind: 'usage',
+  },
+  'rehearse.keeper': {
+    title: 'The process that should keep the enclave ended.',
+    fix: "Run the same command without '--keep': it shows what goes wrong.",
   },
 } as const satisfies Catalogue;
 

@@ -1,20 +1,30 @@
 import { z } from 'zod';
 import { operation } from '#kernel';
-import { type Report, reportShape } from './report.ts';
+import { reportShape } from './report.ts';
 
 const rehearseInput = z.object({
   folder: z.string().optional(),
   report: z.string().optional(),
   everyInstall: z.boolean().optional(),
+  keep: z.boolean().optional(),
+  keepFor: z.string().optional(),
 });
 export type RehearseInput = z.output<typeof rehearseInput>;
 
-export const rehearse = operation<RehearseInput, Report>({
+const rehearseOutput = reportShape.extend({
+  /** The enclave that still runs. */
+  kept: z.object({ name: z.string(), since: z.string(), until: z.string() }).optional(),
+});
+export type RehearseOutput = z.output<typeof rehearseOutput>;
+
+export const rehearse = operation<RehearseInput, RehearseOutput>({
   name: ['rehearse'],
   summary: 'Carry a project over a gap on this one machine, and run it where there is no network',
   parameters: [
     { key: 'folder', form: '[DIR]', help: 'the project (default: the working folder)' },
     { key: 'report', form: '--report FILE', help: 'where the report goes (default: DIR/.sallyport/report.json)' },
+    { key: 'keep', form: '--keep', help: "leave the enclave and its services running, until 'enclave stop'" },
+    { key: 'keepFor', form: '--keep-for TIME', help: 'with --keep: how long at most, as 90s, 30m, 8h (default: 8h)' },
     {
       key: 'everyInstall',
       form: '--every-install',
@@ -22,7 +32,7 @@ export const rehearse = operation<RehearseInput, Report>({
     },
   ],
   input: rehearseInput,
-  output: reportShape,
+  output: rehearseOutput,
   load: async () => (await import('./verbs/rehearse.ts')).rehearseVerb,
 });
 

@@ -41,6 +41,8 @@ export interface Keeper {
 
 /** Bytes of one capture. */
 const CAPTURE_LIMIT = 1024 * 1024 * 1024;
+/** Milliseconds between two looks whether its record is still there. */
+const LOOK = 2000;
 const SHELL = ['/bin/sh', '-i'];
 
 /** Lets other processes of this user look into an enclave. Throws enclave.kept where there is one of that name. */
@@ -78,6 +80,10 @@ export async function keepEnclave(options: KeeperOptions): Promise<Keeper> {
   await rename(temporary, join(folder, 'record.json'));
 
   const timer = setTimeout(() => over.resolve(), options.age);
+  // Whoever takes the project's folder away takes the way to stop it: then it ends by itself.
+  const look = setInterval(() => {
+    stat(join(folder, 'record.json')).catch(() => over.resolve());
+  }, LOOK);
   const stop = (): void => over.resolve();
   world.signal.addEventListener('abort', stop);
   if (world.signal.aborted) stop();
@@ -179,6 +185,7 @@ export async function keepEnclave(options: KeeperOptions): Promise<Keeper> {
     over: over.promise,
     async close() {
       clearTimeout(timer);
+      clearInterval(look);
       world.signal.removeEventListener('abort', stop);
       server.close();
       for (const socket of open) socket.destroy();

@@ -225,12 +225,14 @@ async function writeEarlier(place: Place, project: Project, text: string): Promi
 
 /** Ledger of a side, verified whole. */
 export async function verifyLedgers(world: World, place: Place, story: Story): Promise<void> {
-  for (const side of ['outside', 'inside'] as const) {
-    await story.step(`ledger-${side}`, `The ledger ${side} is whole`, side, async () => {
-      const said = await mustRun(world, ['ledger', 'verify', join(place[side], 'ledger')], place.folder);
-      return { value: true, detail: `${numberAt(said.output, 'size')} entries`, command: said.command };
-    });
-  }
+  await Promise.all(
+    (['outside', 'inside'] as const).map((side) =>
+      story.step(`ledger-${side}`, `The ledger ${side} is whole`, side, async () => {
+        const said = await mustRun(world, ['ledger', 'verify', join(place[side], 'ledger')], place.folder);
+        return { value: true, detail: `${numberAt(said.output, 'size')} entries`, command: said.command };
+      }),
+    ),
+  );
 }
 
 /** Largest bundle of which a damaged copy is made; beyond it the small earlier one is damaged. */

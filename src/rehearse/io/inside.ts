@@ -15,6 +15,7 @@ import { runWithoutRoutes } from './second-pass.ts';
 import { checkServices, startDepot, startServices } from './services.ts';
 import { DEPOT_PORT, Stage } from './stage.ts';
 import { findClients } from './tools.ts';
+import type { Hold } from '../verbs/keep.ts';
 
 export interface InsideResult {
   readonly attempts: readonly ReportedAttempt[];
@@ -38,7 +39,7 @@ export async function runInside(
   place: Place,
   story: Story,
   crossed: Crossed,
-  { everyInstall = false }: { readonly everyInstall?: boolean } = {},
+  { everyInstall = false, hold }: { readonly everyInstall?: boolean; readonly hold?: Hold } = {},
 ): Promise<InsideResult> {
   const { project } = crossed;
   const nothing = NOTHING_INSIDE;
@@ -162,6 +163,7 @@ export async function runInside(
         return Promise.reject(new StepFailure(detail));
       });
     }
+    if (hold !== undefined && !over) Object.assign(hold, { stage, machines: [...names], user });
     return {
       attempts: marked,
       artifacts,
@@ -171,7 +173,7 @@ export async function runInside(
     };
   } finally {
     clearTimeout(limit);
-    await enclave.close();
+    if (hold?.stage === undefined) await enclave.close();
   }
 }
 

@@ -4,67 +4,98 @@ import { cross, type Crossed, refuse, verifyLedgers } from '../io/crossing.ts';
 import { type InsideResult, NOTHING_INSIDE, runInside } from '../io/inside.ts';
 import { openPlace, type Place, placeOf } from '../io/place.ts';
 import { besideReport, gatherProofs, writeReport, writeUnsigned } from '../io/recording.ts';
-import type { RehearseInput } from '../operations.ts';
+import type { RehearseInput, RehearseOutput } from '../operations.ts';
 import { type Refusal, type Report, REPORT_VERSION } from '../report.ts';
 import { showReport } from '../screen.ts';
 import { Story } from '../story.ts';
+import { type Hold, isKeeper, keepElsewhere, keepHere } from './keep.ts';
 
-export const rehearseVerb: Implementation<RehearseInput, Report> = {
-  async run(input, world) {
-    const folder = resolve(world.cwd, input.folder ?? '.');
-    const place = placeOf(folder);
-    const path = input.report === undefined ? place.report : resolve(world.cwd, input.report);
-    const started = world.clock.now();
-    const timer = performance.now();
-    const close = await openPlace(world.files, place);
-    try {
-      announce(world, folder);
-      const story = new Story(world, timer);
-      const crossed = await cross(world, place, story);
-      let refusals: Refusal[] = [];
-      let inside = NOTHING_INSIDE;
-      if (crossed === undefined) {
-        story.skip('inside', 'The project runs without a network', 'enclave', 'Nothing has crossed.');
-      } else {
-        inside = await runInside(world, place, story, crossed, { everyInstall: input.everyInstall ?? false });
-        refusals = await refuse(world, place, story, crossed);
-        await verifyLedgers(world, place, story);
-      }
-      const proofs = crossed === undefined ? { ledgers: [], proofs: [] } : await gather(world, place, story, crossed);
-      const report: Report = {
-        'sallyport-report': REPORT_VERSION,
-        verdict: story.verdict,
-        reasons: story.reasons,
-        offline: story.verdict === 'proved' ? 'yes' : offlineOf(story.steps, inside),
-        project: crossed?.project.name ?? '',
-        folder,
-        started: instantOf(started),
-        milliseconds: Math.round(performance.now() - timer),
-        version: world.version,
-        steps: story.steps,
-        ...(crossed === undefined ? {} : { bundle: crossed.bundle }),
-        ...(inside.artifacts === undefined ? {} : { artifacts: inside.artifacts }),
-        ...(inside.enclave === undefined ? {} : { enclave: inside.enclave }),
-        attempts: [...inside.attempts],
-        runtimeHosts: [...inside.runtimeHosts],
-        refusals,
-        logs: [...inside.logs],
-        ...proofs,
-        check: [...(crossed?.check ?? [])],
-        report: path,
-        ...besideReport(path),
-      };
-      if (crossed !== undefined) return await writeReport(world, place, report);
-      await writeUnsigned(world, report);
-      return report;
-    } finally {
-      await close();
-    }
+export const rehearseVerb: Implementation<RehearseInput, RehearseOutput> = {
+  run: (input, world) => (input.keep === true ? keepElsewhere(input, world) : perform(input, world)),
+
+  async follow(input, world, emit) {
+    if (input.keep !== true || !isKeeper(world)) return emit(await this.run(input, world));
+    await keepHere(input, world, (hold) => perform(input, world, hold), emit);
   },
 
   exit: ({ verdict }) => (verdict === 'proved' ? 0 : 1),
-  show: showReport,
+
+  show(output, style) {
+    const { kept } = output;
+    const text = showReport(output, style);
+    if (kept === undefined) return text;
+    const hints = [
+      `Kept until ${kept.until}, or until 'sallyport enclave stop'. In this folder:`,
+      '  sallyport enclave list',
+      '  sallyport enclave shell -- curl -sv https://registry.example.test/',
+      '  sallyport enclave logs SERVICE --follow',
+      '  sallyport enclave capture -o packets.pcap --seconds 10',
+    ];
+    return `${text}\n\n${hints.join('\n')}`;
+  },
 };
+
+async function perform(input: RehearseInput, world: World, hold?: Hold): Promise<Report> {
+  const folder = resolve(world.cwd, input.folder ?? '.');
+  const place = placeOf(folder);
+  const path = input.report === undefined ? place.report : resolve(world.cwd, input.report);
+  const started = world.clock.now();
+  const timer = performance.now();
+  const close = await openPlace(world.files, place);
+  try {
+    announce(world, folder);
+    const story = new Story(world, timer);
+    const crossed = await cross(world, place, story);
+    let refusals: Refusal[] = [];
+    let inside = NOTHING_INSIDE;
+    if (crossed === undefined) {
+      story.skip('inside', 'The project runs without a network', 'enclave', 'Nothing has crossed.');
+    } else {
+      // Side by side: what is refused changes nothing that the depot serves.
+      const both = await Promise.allSettled([
+        runInside(world, place, story, crossed, {
+          everyInstall: input.everyInstall ?? false,
+          ...(hold === undefined ? {} : { hold }),
+        }),
+        refuse(world, place, story, crossed),
+      ]);
+      for (const one of both) if (one.status === 'rejected') throw one.reason;
+      if (both[0].status === 'fulfilled') inside = both[0].value;
+      if (both[1].status === 'fulfilled') refusals = both[1].value;
+      await verifyLedgers(world, place, story);
+    }
+    const proofs = crossed === undefined ? { ledgers: [], proofs: [] } : await gather(world, place, story, crossed);
+    const report: Report = {
+      'sallyport-report': REPORT_VERSION,
+      verdict: story.verdict,
+      reasons: story.reasons,
+      offline: story.verdict === 'proved' ? 'yes' : offlineOf(story.steps, inside),
+      project: crossed?.project.name ?? '',
+      folder,
+      started: instantOf(started),
+      milliseconds: Math.round(performance.now() - timer),
+      version: world.version,
+      steps: story.steps,
+      ...(crossed === undefined ? {} : { bundle: crossed.bundle }),
+      ...(inside.artifacts === undefined ? {} : { artifacts: inside.artifacts }),
+      ...(inside.enclave === undefined ? {} : { enclave: inside.enclave }),
+      attempts: [...inside.attempts],
+      runtimeHosts: [...inside.runtimeHosts],
+      refusals,
+      logs: [...inside.logs],
+      ...proofs,
+      check: [...(crossed?.check ?? [])],
+      report: path,
+      ...besideReport(path),
+    };
+    if (crossed !== undefined) return await writeReport(world, place, report);
+    await writeUnsigned(world, report);
+    return report;
+  } finally {
+    if (hold?.stage === undefined) await close();
+    else hold.release = close;
+  }
+}
 
 function announce(world: World, folder: string): void {
   const steps = [
