@@ -5,7 +5,7 @@ import { type ImageRoot, readBeneath, unpackImage } from '#enclave';
 import { type ArtifactRow, describeIdentity, type Digest, digestOf } from '#kernel';
 import { StepFailure } from '../story.ts';
 import type { Crossed } from './crossing.ts';
-import { type Stage, words } from './stage.ts';
+import { ending, type Stage } from './stage.ts';
 
 const INSTALL_TIME = 10 * 60_000;
 /** Bytes of the largest lockfile. */
@@ -81,9 +81,10 @@ async function installNpm(stage: Stage, { id, input, machine }: Installation): P
       }),
       readable: [stage.copy],
       writable: [folder, cache],
+      limits: stage.limits,
       timeout: INSTALL_TIME,
     });
-    if (started.code !== 0) throw new StepFailure(`npm ended with ${started.code}: ${words(started)}`);
+    if (started.code !== 0) throw new StepFailure(ending('npm', started));
     if ((await digestInside(stage, input)) !== before) throw new StepFailure('The lockfile was changed.');
     const added = /added (\d+) packages?/.exec(started.stdout)?.[0] ?? 'done';
     return { value: true, detail: `${added}, lockfile unchanged`, digest: before, command: 'npm ci' };
@@ -119,9 +120,10 @@ async function installPip(stage: Stage, { id, input, machine }: Installation): P
       }),
       readable: [stage.copy],
       writable: [target],
+      limits: stage.limits,
       timeout: INSTALL_TIME,
     });
-    if (ended.code !== 0) throw new StepFailure(`pip ended with ${ended.code}: ${words(ended)}`);
+    if (ended.code !== 0) throw new StepFailure(ending('pip', ended));
     stage.pythonFolders.set(resolve(stage.copy, dirname(input)), target);
     const count = /Successfully installed (.*)/.exec(ended.stdout)?.[1]?.trim().split(/\s+/).length ?? 0;
     const command = `pip install --require-hashes -r ${name}`;
@@ -149,9 +151,10 @@ function pullImage(stage: Stage, { id, input, machine, row }: Installation): Pro
       cwd: '/tmp',
       env,
       writable: [layout],
+      limits: stage.limits,
       timeout: INSTALL_TIME,
     });
-    if (ended.code !== 0) throw new StepFailure(`skopeo ended with ${ended.code}: ${words(ended)}`);
+    if (ended.code !== 0) throw new StepFailure(ending('skopeo', ended));
     const folder = join(stage.place.work, `${machine}-image`);
     const root = await unpackImage(stage.enclave, { machine, layout, folder, env });
     const locked = new Set(stage.crossed.lock.rows.flatMap((one) => ('digest' in one ? [one.digest] : [])));

@@ -110,6 +110,7 @@ async function start(stage: Stage, service: Service, images: ReadonlyMap<string,
   const options = {
     cwd: folder,
     env,
+    limits: stage.limits,
     ...(image === undefined
       ? { readable: [stage.copy, ...(python === undefined ? [] : [python])], writable: [folder] }
       : {}),

@@ -1,5 +1,6 @@
-import { type Enclave, probeFrom } from '#enclave';
+import { type Enclave, type InsideEnded, probeFrom } from '#enclave';
 import { printable, type World } from '#kernel';
+import type { Project } from '#project';
 import { lastWords } from '#system';
 import type { LogTail } from '../log-tail.ts';
 import type { Story } from '../story.ts';
@@ -48,6 +49,11 @@ export class Stage {
     return this.services.get(name)?.ready === true;
   }
 
+  /** What each program may use, where the project says. */
+  get limits(): Project['limits'] {
+    return this.crossed.project.limits;
+  }
+
   get path(): string {
     return `${this.clients.bin}:/usr/local/bin:/usr/bin:/bin`;
   }
@@ -55,6 +61,12 @@ export class Stage {
   environment(also: Readonly<Record<string, string>>): Record<string, string> {
     return { PATH: this.path, LANG: 'C.UTF-8', CI: 'true', ...also };
   }
+}
+
+/** How a program ended that should have ended well; the last line of one that was stopped says why. */
+export function ending(name: string, ended: InsideEnded): string {
+  const how = ended.stopped === null ? `ended with ${ended.code ?? ended.signal}` : 'was stopped';
+  return `${name} ${how}: ${words(ended)}`;
 }
 
 /** The last lines of a program, on one line and fit for a terminal. */
