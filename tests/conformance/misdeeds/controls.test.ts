@@ -139,7 +139,7 @@ test('unconfined, greed has its fill', async (t) => {
   const folder = await temporaryFolder(t);
   const program = join(packages, 'npm', 'greedy-widgets', 'greed.mjs');
   for (const [greed, bound, had] of [
-    ['memory', 64, '64 MiB of memory'],
+    ['memory', 128, '128 MiB of memory'],
     ['disk', 32, '32 MiB on disk'],
     ['processes', 20, '20 processes'],
   ] as const) {
