@@ -50,11 +50,11 @@ exec 3<&-
 if [ -d ${CGROUPS.from} ]; then
   mount --rbind ${CGROUPS.from} ${CGROUPS.moved}
   if [ -e ${CGROUPS.from}/cgroup.controllers ]; then
-    mount -o remount,bind,ro ${CGROUPS.from}
+    mount -o remount,bind,ro,nosuid,nodev,noexec ${CGROUPS.from}
   elif [ "$#" -gt 0 ]; then
     mount -t tmpfs -o mode=755,nosuid,nodev,noexec tmpfs ${CGROUPS.from}
     cd ${CGROUPS.from}; mkdir -- "$@"; cd /
-    mount -o remount,ro ${CGROUPS.from}
+    mount -o remount,bind,ro,nosuid,nodev,noexec ${CGROUPS.from}
   fi
 fi
 `;

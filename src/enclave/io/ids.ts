@@ -95,7 +95,8 @@ export async function giveIds(
 
 /** `NAME:FIRST:COUNT` of this user, by name or number (subuid(5)). */
 async function subordinate(file: string): Promise<IdRange | undefined> {
-  const { username, uid } = userInfo();
+  const uid = process.getuid?.() ?? 0;
+  const username = nameOf(uid);
   for (const line of (await readFile(file, 'utf8').catch(() => '')).split('\n')) {
     const [who, first, count] = line.trim().split(':');
     if (who !== username && who !== String(uid)) continue;
@@ -103,6 +104,15 @@ async function subordinate(file: string): Promise<IdRange | undefined> {
     if (Number.isSafeInteger(range.first) && Number.isSafeInteger(range.count) && range.count > 1) return range;
   }
   return undefined;
+}
+
+/** The number itself where nobody has given it a name. */
+function nameOf(uid: number): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(uid);
+  }
 }
 
 async function inNewSpace(pid: number): Promise<void> {
