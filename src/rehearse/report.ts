@@ -91,7 +91,7 @@ const runtimeHost = z.object({
    * whether it works was not tried.
    */
   verdict: z.enum(['needed', 'optional', 'silenced', 'unknown']),
-  by: z.array(z.string()),
+  by: z.array(z.string()).readonly(),
   count: z.number(),
   /** What silences it, where that is known. */
   setting: z.string().optional(),

@@ -1,14 +1,15 @@
 import { join } from 'node:path';
-import { type Attempt, type EnclaveFlow, type ImageRoot, openEnclave } from '#enclave';
+import { type Attempt, type EnclaveFlow, type ImageRoot, openEnclave, runtimeHosts } from '#enclave';
 import type { World } from '#kernel';
 import { factsOf } from '../enclave-facts.ts';
+import { machineOutcomes } from '../machine-outcomes.ts';
 import type { EnclaveFacts, Report, ReportedAttempt, RuntimeHost, ServiceLog } from '../report.ts';
 import { StepFailure, type Story } from '../story.ts';
 import { tryEdges, tryRequest } from './checks.ts';
 import { copyProject } from './copy-project.ts';
 import type { Crossed } from './crossing.ts';
 import { servedSize, tellDigests } from './digests.ts';
-import { install, type Installation, installationsOf } from './installations.ts';
+import { clientEnvironment, install, type Installation, installationsOf } from './installations.ts';
 import { tryMisdeed } from './misdeed.ts';
 import type { Place } from './place.ts';
 import { runWithoutRoutes } from './second-pass.ts';
@@ -169,12 +170,26 @@ export async function runInside(
       artifacts,
       enclave: factsOf(enclave, names.size),
       logs: [...stage.logs].map(([service, log]) => log.told(service)),
-      runtimeHosts: [],
+      runtimeHosts: runtimeHosts(
+        marked.filter((attempt) => !attempt.deliberate),
+        machineOutcomes(story.steps, { installations, services: project.services, requests }),
+        await environmentInside(stage),
+      ),
     };
   } finally {
     clearTimeout(limit);
     if (hold?.stage === undefined) await enclave.close();
   }
+}
+
+/** What programs in there are given: settings that silence one of them stand in it. */
+async function environmentInside(stage: Stage): Promise<Record<string, string>> {
+  const given = stage.environment({
+    ...(await clientEnvironment('npm', 'npm', stage.base)),
+    ...(await clientEnvironment('pypi', 'pip', stage.base)),
+  });
+  for (const { environment } of stage.crossed.project.services) Object.assign(given, environment);
+  return given;
 }
 
 /** The same attempt again is one attempt with a count: a service that tries once a second would fill the report. */
