@@ -28,7 +28,12 @@ const outputParameters = (formats: string) => [
 ];
 const outputKeys = { output: z.string().optional(), out: z.string().optional() };
 
-export const mapInput = z.object({ folder: z.string(), profile: profile.optional(), cni: cni.optional() });
+export const mapInput = z.object({
+  folder: z.string(),
+  profile: profile.optional(),
+  cni: cni.optional(),
+  ...outputKeys,
+});
 export const mapOutput = z.object({
   verdict: z.enum(['mapped', 'unknown']),
   profile,
@@ -39,6 +44,7 @@ export const mapOutput = z.object({
   findings: z.array(finding),
   ignored: z.array(z.object({ kind: z.string(), count: z.number() })),
   counts: z.object({ workloads: z.number(), policies: z.number(), namespaces: z.number() }),
+  writing: writing.optional(),
 });
 
 const policyMap = operation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>>({
@@ -52,6 +58,7 @@ const policyMap = operation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>>
       help: "'specification' (default): what the Kubernetes documents say; 'np-guard': as netpol-analyzer answers",
     },
     cniParameter,
+    ...outputParameters('json, csv, dot, svg, html'),
   ],
   input: mapInput,
   output: mapOutput,
@@ -63,6 +70,7 @@ export const diffInput = z.object({
   to: z.string(),
   profile: profile.optional(),
   cni: cni.optional(),
+  ...outputKeys,
 });
 /** Positions among `changes`, and how they work: `alone`, `each` of them, `together`, or `unproved`. */
 const cause = z.object({
@@ -110,13 +118,19 @@ const policyDiff = operation<z.infer<typeof diffInput>, z.infer<typeof diffOutpu
     { key: 'to', form: '--to NEW', help: 'the manifests after' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
     cniParameter,
+    ...outputParameters('json, csv, dot, svg, html'),
   ],
   input: diffInput,
   output: diffOutput,
   load: async () => (await import('./verbs/diff.ts')).diffVerb,
 });
 
-export const exposureInput = z.object({ folder: z.string(), profile: profile.optional(), cni: cni.optional() });
+export const exposureInput = z.object({
+  folder: z.string(),
+  profile: profile.optional(),
+  cni: cni.optional(),
+  ...outputKeys,
+});
 const direction = z.enum(['egress', 'ingress']);
 export const exposureOutput = z.object({
   verdict: z.enum(['answered', 'unknown']),
@@ -137,6 +151,7 @@ export const exposureOutput = z.object({
   ),
   unprotected: z.array(z.object({ workload: z.string(), direction })),
   errors: z.array(finding),
+  writing: writing.optional(),
 });
 
 const policyExposure = operation<z.infer<typeof exposureInput>, z.infer<typeof exposureOutput>>({
@@ -146,6 +161,7 @@ const policyExposure = operation<z.infer<typeof exposureInput>, z.infer<typeof e
     { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
     cniParameter,
+    ...outputParameters('json, csv, dot, svg, html'),
   ],
   input: exposureInput,
   output: exposureOutput,

@@ -7,10 +7,9 @@ import { atLeast, lint } from '../lint/lint.ts';
 import { lintCatalogue, type LintCode } from '../lint/rules.ts';
 import { sarif } from '../lint/sarif.ts';
 import type { lintInput, lintOutput } from '../operations.ts';
+import { PLAIN } from './plain.ts';
 
 type Output = z.infer<typeof lintOutput>;
-
-const PLAIN: Pick<Style, 'bad' | 'warn' | 'dim'> = { bad: (text) => text, warn: (text) => text, dim: (text) => text };
 
 export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
   async run({ folder, cni, failOn = 'warning', output, out }, world) {
@@ -44,7 +43,7 @@ function summary({ counts }: Output): string {
   return [part(counts.error, 'error'), part(counts.warning, 'warning'), part(counts.note, 'note')].join(', ');
 }
 
-function render(result: Output, style: Pick<Style, 'bad' | 'warn' | 'dim'>): string {
+function render(result: Output, style: Style): string {
   const { writing, findings, verdict, version, counts } = result;
   if (writing.format === 'json') return JSON.stringify({ verdict, findings, counts }, null, 2);
   if (writing.format === 'sarif') {

@@ -1,17 +1,23 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import { type Implementation, printable } from '#kernel';
+import { type Implementation, printable, type Style } from '#kernel';
 import { analyse } from '../analysis.ts';
 import { connectionsOf } from '../connections.ts';
+import { fact } from '../drawing/markup.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import type { mapInput, mapOutput } from '../operations.ts';
 import { showFindings } from './show-findings.ts';
+import { PLAIN } from './plain.ts';
+import { askedFor, deliver, type Forms, written } from './written.ts';
 
-export const mapVerb: Implementation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>> = {
-  async run({ folder, profile = 'specification', cni }, world) {
+type Output = z.infer<typeof mapOutput>;
+
+export const mapVerb: Implementation<z.infer<typeof mapInput>, Output> = {
+  async run({ folder, profile = 'specification', cni, output, out }, world) {
+    const writing = askedFor({ output, out });
     const files = await manifestsBelow(world.files, resolve(world.cwd, folder));
     const { connectivity, findings, counts, ignored } = analyse(files, profile, cni);
-    return {
+    const result: Output = {
       verdict: connectivity === undefined ? 'unknown' : 'mapped',
       profile,
       connections: connectivity === undefined ? [] : connectionsOf(connectivity),
@@ -19,24 +25,65 @@ export const mapVerb: Implementation<z.infer<typeof mapInput>, z.infer<typeof ma
       findings: findings.filter(({ severity }) => severity !== 'error'),
       ignored: [...ignored],
       counts,
+      ...(writing === undefined ? {} : { writing }),
     };
+    await deliver(world, writing, result.verdict === 'mapped', formsOf(result, PLAIN));
+    return result;
   },
   exit: ({ verdict }) => (verdict === 'mapped' ? 0 : 1),
-  show(output, style) {
-    const { verdict, connections, errors, findings, ignored, counts } = output;
+  show(result, style) {
+    const { verdict, errors, writing, connections } = result;
     if (verdict === 'unknown') return showFindings(errors, style);
-    const lines = connections.map(({ from, to, ports, certain, depends }) => {
-      const row = `${printable(from)} => ${printable(to)} : ${ports}`;
-      if (certain === undefined) return row;
-      return `${row} ${style.warn(`(certainly only ${certain})`)}${(depends ?? []).map((why) => `\n    ${style.dim(why)}`).join('')}`;
-    });
-    const notes = findings.length === 0 ? [] : ['', showFindings(findings, style)];
-    const left = ignored.map(({ kind, count }) => `${count} ${printable(kind)}`).join(', ');
-    return [
-      ...lines,
-      ...notes,
-      `${connections.length} connections of ${counts.workloads} workloads under ${counts.policies} policies`,
-      ...(left === '' ? [] : [style.dim(`not looked at, since they decide nothing here: ${left}`)]),
-    ].join('\n');
+    if (writing?.file !== undefined) return `${connections.length} connections, written to ${printable(writing.file)}`;
+    return written(writing?.format ?? 'table', formsOf(result, style));
   },
 };
+
+function formsOf(result: Output, style: Style): Forms {
+  const { connections, counts } = result;
+  return {
+    json: () => ({ ...result, writing: undefined }),
+    csv: () => ({
+      head: ['from', 'to', 'ports', 'certain', 'depends'],
+      rows: connections.map(({ from, to, ports, certain, depends }) => [
+        from,
+        to,
+        ports,
+        certain ?? ports,
+        (depends ?? []).join('; '),
+      ]),
+    }),
+    drawing: () => ({
+      title: 'Who can talk to whom',
+      facts: [
+        fact(counts.workloads, 'workload'),
+        fact(counts.policies, 'policies', 'policy'),
+        fact(connections.length, 'connection'),
+      ],
+      pairs: connections.map(({ from, to, ports, certain, depends }) => ({
+        from,
+        to,
+        ports,
+        state: certain === undefined ? 'open' : 'depends',
+        note: certain === undefined ? '' : `certainly ${certain}; ${(depends ?? []).join('; ')}`,
+      })),
+    }),
+    table: () => table(result, style),
+  };
+}
+
+function table({ connections, findings, ignored, counts }: Output, style: Style): string {
+  const lines = connections.map(({ from, to, ports, certain, depends }) => {
+    const row = `${printable(from)} => ${printable(to)} : ${ports}`;
+    if (certain === undefined) return row;
+    return `${row} ${style.warn(`(certainly only ${certain})`)}${(depends ?? []).map((why) => `\n    ${style.dim(why)}`).join('')}`;
+  });
+  const notes = findings.length === 0 ? [] : ['', showFindings(findings, style)];
+  const left = ignored.map(({ kind, count }) => `${count} ${printable(kind)}`).join(', ');
+  return [
+    ...lines,
+    ...notes,
+    `${connections.length} connections of ${counts.workloads} workloads under ${counts.policies} policies`,
+    ...(left === '' ? [] : [style.dim(`not looked at, since they decide nothing here: ${left}`)]),
+  ].join('\n');
+}
