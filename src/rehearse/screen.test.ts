@@ -32,6 +32,20 @@ test('it says what happened, what was tried, and why not everything holds', () =
   assert.match(showReport(sampleReport(), style(100)), /It is not signed: nothing crossed\./);
 });
 
+test('what ran side by side is told one thing after the other', () => {
+  const steps = [
+    sampleStep({ id: 'admit', title: 'admit', side: 'inside', start: 0 }),
+    sampleStep({ id: 'refuse-older', title: 'older', side: 'inside', start: 10 }),
+    sampleStep({ id: 'clients', title: 'clients', start: 5 }),
+    sampleStep({ id: 'npm-1', title: 'npm', start: 30 }),
+    sampleStep({ id: 'pip-1', title: 'pip', start: 20 }),
+    sampleStep({ id: 'ledger-inside', title: 'ledger', side: 'inside', start: 90 }),
+  ];
+  const shown = showReport(sampleReport({ steps }), style(100));
+  const titles = [...shown.matchAll(/^(?:ok {7}(\w+)|(Inside|In the enclave))/gm)].map(([, a, b]) => a ?? b);
+  assert.deepEqual(titles, ['Inside', 'admit', 'In the enclave', 'clients', 'pip', 'npm', 'Inside', 'older', 'ledger']);
+});
+
 test('no line of prose is wider than the terminal, whatever is in it', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 400 }), fc.integer({ min: 40, max: 140 }), (text, width) => {

@@ -27,7 +27,7 @@ export function showReport(report: Report, style: Style): string {
   };
 
   let side: Step['side'] | undefined;
-  for (const step of report.steps) {
+  for (const step of inPhases(report.steps)) {
     if (step.side !== side) {
       if (side !== undefined) lines.push('');
       lines.push(style.bold(SIDES[step.side]));
@@ -42,7 +42,7 @@ export function showReport(report: Report, style: Style): string {
     counted(unasked.map((attempt) => [describeAttempt({ ...attempt, count: undefined }), attempt.count])),
   );
   list(
-    'Hosts that it wants at run time:',
+    'Hosts at run time:',
     report.runtimeHosts.map(({ host, port, verdict, setting }) => {
       const place = `${host}${port === undefined ? '' : `:${port}`}`;
       if (setting === undefined) return `${place}: ${verdict}`;
@@ -98,6 +98,20 @@ export function showReport(report: Report, style: Style): string {
     for (const row of rows.slice(0, ROWS)) say(row, 2);
     if (rows.length > ROWS) say(`and ${rows.length - ROWS} more, in the report`, 2);
   }
+}
+
+/** What happened side by side is told one thing after the other: the crossing, the enclave, the refusals, the rest. */
+function inPhases(steps: readonly Step[]): Step[] {
+  const isRefusal = ({ id }: Step): boolean => id.startsWith('refuse-');
+  const [crossing, enclave, refusals, rest]: [Step[], Step[], Step[], Step[]] = [[], [], [], []];
+  for (const step of steps) {
+    if (step.side === 'enclave') enclave.push(step);
+    else if (isRefusal(step)) refusals.push(step);
+    else if (enclave.length === 0) crossing.push(step);
+    else rest.push(step);
+  }
+  const byStart = (list: Step[]): Step[] => list.sort((a, b) => a.start - b.start);
+  return [crossing, enclave, refusals, rest].flatMap(byStart);
 }
 
 function showStep(

@@ -14,10 +14,10 @@ const OUTCOMES = {
 
 const SIDES = { outside: 'Outside', inside: 'Inside', enclave: 'Enclave', both: 'Both' } as const;
 
-/** What was done, in order, each as a row with its place in time. */
+/** What was done, each as a row with its place in time, in the order of beginning: some of it ran side by side. */
 export function stepsSection(report: Report): Section {
   const { steps } = report;
-  const shown = steps.slice(0, STEPS);
+  const shown = [...steps].sort((a, b) => a.start - b.start).slice(0, STEPS);
   const end = Math.max(report.milliseconds, 1, ...shown.map(({ start, milliseconds }) => start + milliseconds));
   const ticks = ticksOf(end);
   const axis = `<svg class="axis" aria-hidden="true" width="100%" height="16">${ticks
