@@ -159,13 +159,13 @@ test('explain follows a Service to its pods, and says where its own address deci
   assert.deepEqual(
     through.decisions.map(({ verdict, direction, peer, port }) => `${direction} ${peer} ${port} ${verdict}`),
     [
-      'egress shop/db[Deployment] 5432/tcp denied',
+      'egress shop/db[Deployment] 5432/tcp depends',
       'ingress shop/web[Deployment] 5432/tcp allowed',
       'egress 10.96.0.7 15432/tcp allowed',
     ],
   );
   assert.equal(through.verdict, 'depends');
-  assert.match(through.remarks.join(), /NP-13/);
+  assert.match(through.decisions[0]!.depends.join(), /NP-13/);
   assert.deepEqual(through.decisions[1]!.rules[0]!.source, [
     '- from:',
     '  - podSelector:',

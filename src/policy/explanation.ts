@@ -196,13 +196,8 @@ function throughService(
     for (const from of classesOf(source, engine)) {
       const before = decide(engine, from, source.name, 'egress', parsed, address, protocol, port);
       decisions.push(before);
-      if (before.verdict === verdict) continue;
-      if (verdict === 'denied' && before.verdict !== 'denied') {
-        verdict = 'depends';
-        remarks.push(
-          `NP-13: a rule lets ${address} through, the address of the Service; whether that counts depends on the CNI.`,
-        );
-      } else if (before.rules.some(({ action }) => action === 'deny')) {
+      // A rule that lets this address through speaks perhaps of the pods behind it; one that closes it may keep all out.
+      if (verdict === 'allowed' && before.rules.some(({ action }) => action === 'deny')) {
         verdict = 'depends';
         remarks.push(
           `NP-13: a rule closes ${address}, the address of the Service; whether that counts depends on the CNI.`,
