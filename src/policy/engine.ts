@@ -131,14 +131,11 @@ export interface Reach {
   readonly addresses: readonly (AddressRange & { readonly answer: Answer })[];
 }
 
-/** A rule with its peers found among the classes, once for all policies that share them. */
-interface ResolvedRule {
+/** A rule whose peers are found among the classes when they are asked for, once for all policies that share them. */
+class ResolvedRule {
   readonly rule: Rule;
   /** The rule as it is written, of which this one is a consequence. */
   readonly origin: Rule;
-  /** It holds for every pod, whatever its labels. */
-  readonly everyPod: boolean;
-  readonly pods: ReadonlyMap<number, Match>;
   readonly blocks: readonly BlockPeer[];
   readonly everyAddress: boolean;
   readonly elusive: boolean;
@@ -148,11 +145,54 @@ interface ResolvedRule {
   readonly within: readonly BlockPeer[] | undefined;
   /** For which subjects it is there; undefined: for all of its policy. */
   readonly own: ReadonlyMap<number, Match> | undefined;
-  /** It matches perhaps, whatever the peer. */
-  readonly unsure: boolean;
-  readonly why: number;
   /** A set, where it has no named port. */
   readonly ports: PortSet | undefined;
+  /** It matches perhaps, whatever the peer, for these reasons. */
+  readonly doubts: number;
+  readonly #find: () => PodsFound;
+  #found: PodsFound | undefined;
+
+  constructor(known: Omit<ResolvedRule, 'everyPod' | 'pods' | 'why' | 'unsure' | 'doubted'>, find: () => PodsFound) {
+    this.rule = known.rule;
+    this.origin = known.origin;
+    this.blocks = known.blocks;
+    this.everyAddress = known.everyAddress;
+    this.elusive = known.elusive;
+    this.coversPods = known.coversPods;
+    this.within = known.within;
+    this.own = known.own;
+    this.ports = known.ports;
+    this.doubts = known.doubts;
+    this.#find = find;
+  }
+
+  get unsure(): boolean {
+    return this.doubts !== 0;
+  }
+
+  /** It holds for every pod, whatever its labels. */
+  get everyPod(): boolean {
+    return this.#peers.everyPod;
+  }
+
+  /** Empty where it holds for every pod. */
+  get pods(): ReadonlyMap<number, Match> {
+    return this.#peers.pods;
+  }
+
+  get why(): number {
+    return this.#peers.why | this.doubts;
+  }
+
+  /** The same, where it is not certain that it applies to the subject. */
+  doubted(why: number): ResolvedRule {
+    return new ResolvedRule({ ...this, doubts: this.doubts | why }, () => this.#peers);
+  }
+
+  get #peers(): PodsFound {
+    this.#found ??= this.#find();
+    return this.#found;
+  }
 }
 
 interface ResolvedService {
@@ -179,6 +219,49 @@ interface Stack {
   readonly rules: readonly ResolvedRule[];
   /** By world and enforcer, the stages in which these rules decide. */
   readonly worlds: readonly (readonly (readonly Stage<ResolvedRule>[])[])[];
+}
+
+type ReachParts = Pick<Reach, 'named' | 'answers' | 'others' | 'othersAllowed'>;
+
+/** Who is named is found when it is asked for: to know that a wall is there takes much less. */
+class LazyReach implements Reach {
+  readonly id: number;
+  readonly #makeParts: () => ReachParts;
+  readonly #makeAddresses: () => Reach['addresses'];
+  #parts: ReachParts | undefined;
+  #addresses: Reach['addresses'] | undefined;
+
+  constructor(id: number, parts: () => ReachParts, addresses: () => Reach['addresses']) {
+    this.id = id;
+    this.#makeParts = parts;
+    this.#makeAddresses = addresses;
+  }
+
+  get named(): readonly number[] {
+    return this.#own.named;
+  }
+
+  get answers(): readonly Answer[] {
+    return this.#own.answers;
+  }
+
+  others(peer: PodClass): Answer {
+    return this.#own.others(peer);
+  }
+
+  get othersAllowed(): boolean {
+    return this.#own.othersAllowed;
+  }
+
+  get addresses(): Reach['addresses'] {
+    this.#addresses ??= this.#makeAddresses();
+    return this.#addresses;
+  }
+
+  get #own(): ReachParts {
+    this.#parts ??= this.#makeParts();
+    return this.#parts;
+  }
 }
 
 interface Coverage {
@@ -521,39 +604,41 @@ export class Engine {
         : rule.ports.some(isNamed)
           ? undefined
           : rule.ports.reduce((set, port) => unite(set, isNamed(port) ? NO_PORTS : plainRange(port)), NO_PORTS);
+    const { peers } = rule;
+    const coversPods = this.#coverage(policy, rule.action).known !== NO;
+    resolved = new ResolvedRule(
+      {
+        rule,
+        origin,
+        blocks: peers === 'all' ? [] : peers.filter((peer) => peer.is === 'block'),
+        everyAddress: peers === 'all',
+        elusive: peers !== 'all' && peers.some((peer) => isElusive(peer) && peer.outside !== false),
+        coversPods,
+        within: rule.within,
+        own: rule.own === undefined ? undefined : this.#ownOf(rule.own, policy),
+        ports,
+        doubts: rule.narrower === undefined ? 0 : WHY.narrower,
+      },
+      () => this.#findPeers(rule, policy),
+    );
+    this.#rules.set(rule, resolved);
+    return resolved;
+  }
+
+  #findPeers({ peers, action, within, notPods }: Rule, policy: Policy): PodsFound {
     let found: PodsFound = { everyPod: true, pods: new Map(), why: 0 };
-    if (rule.peers !== 'all') {
-      const matches = rule.peers.map((peer) => this.#findPeer(peer, policy, rule.action));
+    if (peers !== 'all') {
+      const matches = peers.map((peer) => this.#findPeer(peer, policy, action));
       // Both families whole cover a pod wherever its address is.
-      if (
-        this.#coverage(policy, rule.action).known === YES &&
-        this.profile === 'specification' &&
-        coversAll(rule.peers)
-      ) {
+      if (this.#coverage(policy, action).known === YES && this.profile === 'specification' && coversAll(peers)) {
         matches.push(this.#everyOther());
       }
       found = matches.length === 1 ? matches[0]! : strongest(matches);
       if (found.everyPod) found = { ...found, pods: new Map() };
     }
-    if (rule.within !== undefined) found = this.#inside(found, rule.within, policy);
-    if (rule.notPods !== undefined) found = this.#without(found, this.#anyPods(rule.notPods, policy));
-    resolved = {
-      rule,
-      origin,
-      everyPod: found.everyPod,
-      pods: found.pods,
-      blocks: rule.peers === 'all' ? [] : rule.peers.filter((peer) => peer.is === 'block'),
-      everyAddress: rule.peers === 'all',
-      elusive: rule.peers !== 'all' && rule.peers.some((peer) => isElusive(peer) && peer.outside !== false),
-      coversPods: this.#coverage(policy, rule.action).known !== NO,
-      within: rule.within,
-      own: rule.own === undefined ? undefined : this.#ownOf(rule.own, policy),
-      unsure: rule.narrower !== undefined,
-      why: found.why | (rule.narrower === undefined ? 0 : WHY.narrower),
-      ports,
-    };
-    this.#rules.set(rule, resolved);
-    return resolved;
+    if (within !== undefined) found = this.#inside(found, within, policy);
+    if (notPods !== undefined) found = this.#without(found, this.#anyPods(notPods, policy));
+    return found;
   }
 
   /** All pods but those in their node's network. */
@@ -688,6 +773,14 @@ export class Engine {
 
   #reachOf(subject: PodClass, direction: Direction, id: number, without?: ReadonlySet<Rule>): Reach {
     const stack = this.#stackOf(subject, direction, without);
+    return new LazyReach(
+      id,
+      () => this.#reachParts(subject, direction, stack),
+      () => this.#addresses(subject, stack, stack.rules, direction),
+    );
+  }
+
+  #reachParts(subject: PodClass, direction: Direction, stack: Stack): ReachParts {
     const { rules } = stack;
     const general: number[] = [];
     // Each list of rules that match a peer is a state, reached from the list without its last by that one.
@@ -734,12 +827,10 @@ export class Engine {
     steps.clear();
     const maps = byPeer ? [...this.#portMaps.values()] : [subject.ports];
     return {
-      id,
       named,
       answers,
       others: (peer) => answer(0, peer.ports),
       othersAllowed: maps.some((ports) => !answer(0, ports).possible.empty),
-      addresses: this.#addresses(subject, stack, rules, direction),
     };
   }
 
@@ -842,7 +933,7 @@ export class Engine {
         const own = rule.own === undefined ? YES : (rule.own.get(subject.id) ?? NO);
         if (own === NO || without?.has(rule.origin) === true) return [];
         if (sure && own === YES) return [rule];
-        return [{ ...rule, unsure: true, why: rule.why | (sure ? WHY.addressUnknown : WHY.namespaceUnknown) }];
+        return [rule.doubted(sure ? WHY.addressUnknown : WHY.namespaceUnknown)];
       });
       applying.push({ policy: resolved.policy, rules, match: subject.hostNetwork ? YES : match });
     }
