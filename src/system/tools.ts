@@ -19,6 +19,7 @@ const PACKAGES = {
   zstd: 'zstd',
   pip3: 'python3-pip',
   tcpdump: 'tcpdump',
+  tshark: 'tshark',
 } as const;
 export type ToolName = keyof typeof PACKAGES;
 
