@@ -92,6 +92,7 @@ const SLOW = [
   'src/capture/prepare.test.ts',
   'src/capture/process.test.ts',
   'src/enclave/enclave.test.ts',
+  'src/enclave/limits.test.ts',
   'src/enclave/io/exchange.test.ts',
   'src/enclave/recorder.test.ts',
   'src/enclave/without-routes.test.ts',

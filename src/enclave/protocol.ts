@@ -19,7 +19,7 @@ export interface OpenRequest {
   /** Absolute folders in which programs may be given places to write to. */
   readonly writable: readonly string[];
   readonly ids: EnclaveIds;
-  /** Name of the cgroups of this enclave. */
+  /** Name of the cgroups of this enclave; '' for none. */
   readonly cgroup: string;
   readonly ip: string;
   readonly nft: string;

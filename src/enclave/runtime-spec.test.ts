@@ -216,7 +216,10 @@ test('a container has nothing but what stands in its description', () => {
       );
   }
   const limit = (type: string): number | undefined => spec.process.rlimits.find((one) => one.type === type)?.hard;
-  assert.deepEqual([limit('RLIMIT_NOFILE'), limit('RLIMIT_DATA'), limit('RLIMIT_CORE')], [100, LIMITS.memory * 2, 0]);
+  assert.deepEqual(
+    [limit('RLIMIT_NOFILE'), limit('RLIMIT_DATA'), limit('RLIMIT_CORE')],
+    [100, LIMITS.memory + 4 * 1024 ** 3, 0],
+  );
   const asRoot = { ...confined, ownIds: true, identity: identityOf({ root: true, range }, { uid: 0, gid: 0 }) };
   const own = (runtimeSpec(asRoot) as typeof spec).process.capabilities['effective'];
   assert.ok(own?.includes('CAP_SETUID') === true && !own.some((name) => /SYS|NET|MKNOD|PTRACE|SETPCAP/.test(name)));

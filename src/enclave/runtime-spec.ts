@@ -35,12 +35,14 @@ export interface Confined {
   readonly limits: Limits;
   /** Most open files that the agent may hand on. */
   readonly files: number;
-  /** Where no cgroup holds the memory, a bound for each process. */
+  /** Where no cgroup holds the memory: a bound for what each process reserves, far above what it may use. */
   readonly boundData: boolean;
   /** Columns and rows of its terminal; absent is no terminal. */
   readonly terminal?: { readonly columns: number; readonly rows: number };
   readonly seccomp: SeccompProfile;
 }
+
+const SLACK = { bytes: 64 * 1024 * 1024, processes: 64, data: 4 * 1024 ** 3 } as const;
 
 /** What the root of a user namespace needs to be another of its ids, and no more. */
 const OWN_IDS = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL', 'CAP_SETGID', 'CAP_SETUID'];
@@ -107,7 +109,6 @@ export const MASKED = [
 export function runtimeSpec(confined: Confined): Record<string, unknown> {
   const { identity, limits, terminal } = confined;
   const capabilities = confined.ownIds && identity.several ? OWN_IDS : [];
-  const data = limits.memory * 2;
   return {
     ociVersion: '1.0.2',
     process: {
@@ -129,11 +130,11 @@ export function runtimeSpec(confined: Confined): Record<string, unknown> {
       rlimits: [
         rlimit('RLIMIT_CORE', 0),
         rlimit('RLIMIT_NOFILE', Math.min(limits.files, confined.files)),
-        // Of one file; what all of them take is watched.
-        rlimit('RLIMIT_FSIZE', limits.disk),
-        rlimit('RLIMIT_NPROC', limits.processes),
+        // A little beyond the limits, so that whoever watches sees them overstepped, and says so.
+        rlimit('RLIMIT_FSIZE', limits.disk + SLACK.bytes),
+        rlimit('RLIMIT_NPROC', limits.processes + SLACK.processes),
         rlimit('RLIMIT_MEMLOCK', 64 * 1024),
-        ...(confined.boundData ? [rlimit('RLIMIT_DATA', data)] : []),
+        ...(confined.boundData ? [rlimit('RLIMIT_DATA', limits.memory + SLACK.data)] : []),
       ],
     },
     root: { path: confined.rootfs, readonly: !confined.writableRoot },

@@ -35,19 +35,21 @@ export class Cgroups {
     this.#places = places;
   }
 
-  /** `moved`: the folder in which the machine's cgroup mounts are found here; `from` is where they are outside. */
-  static open(name: string, from: string, moved: string): Cgroups {
-    const hierarchies = readHierarchies(text('/proc/self/mountinfo'), text('/proc/self/cgroup'));
+  /** `moved`: the folder in which the machine's cgroup mounts are found here, where no runtime looks for them. */
+  static open(name: string, moved: string): Cgroups {
+    const mounts = text('/proc/self/mountinfo')
+      .split('\n')
+      .filter((line) => line.includes(` ${moved}`))
+      .join('\n');
+    const hierarchies = name === '' ? [] : readHierarchies(mounts, text('/proc/self/cgroup'));
     const places: Place[] = [];
     const taken = new Set<Controller>();
     for (const { version, controllers, place } of hierarchies) {
-      if (place !== from && !place.startsWith(`${from}/`)) continue;
-      const parent = moved + place.slice(from.length);
       // What the machine has not switched on for its children stays off: that would be a change of the machine.
-      const on = version === 1 ? controllers : words(text(join(parent, 'cgroup.subtree_control')));
+      const on = version === 1 ? controllers : words(text(join(place, 'cgroup.subtree_control')));
       const ours = CONTROLLERS.filter((controller) => on.includes(controller) && !taken.has(controller));
       if (ours.length === 0) continue;
-      const folder = join(parent, name);
+      const folder = join(place, name);
       try {
         mkdirSync(folder, { recursive: true });
         if (version === 2)

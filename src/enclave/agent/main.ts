@@ -35,7 +35,7 @@ async function perform(request: Request): Promise<void> {
       network = await openNetwork(request, tell, observers);
       const { machines, ipv6, authority } = network;
       const { watch, decoys } = await observing;
-      const cgroups = Cgroups.open(request.cgroup, CGROUPS.from, CGROUPS.moved);
+      const cgroups = Cgroups.open(request.cgroup, CGROUPS.moved);
       processes.use({
         machines,
         view,

@@ -17,6 +17,8 @@ import { Watchdog } from './watchdog.ts';
 /** Bytes of output of one process that are passed on; the rest is read and dropped. */
 const OUTPUT_LIMIT = 8 * 1024 * 1024;
 const GRACE = 2000;
+/** Ended by SIGXFSZ (setrlimit(2)). */
+const FILE_TOO_LARGE = 128 + 25;
 
 /** What programs are started with. */
 export interface Surroundings {
@@ -177,7 +179,7 @@ export class Processes {
       if (!this.#running.delete(number)) return;
       clearTimeout(timer);
       // Whoever hits a limit of the kernel may be gone before somebody looks.
-      running.stopped ??= this.#watchdog.remove(number);
+      running.stopped ??= this.#watchdog.remove(number) ?? (code === FILE_TOO_LARGE ? 'disk' : undefined);
       const trouble = troubleOf(bundle);
       if (trouble !== undefined) tell(trouble);
       if (running.stopped !== undefined) tell(`sallyport: stopped: ${describeStop(running.stopped, limits)}`);
