@@ -35,6 +35,15 @@ const shape = z.strictObject({
   /** Whether every bundle is held until approvers agree. */
   approval: z.enum(['always', 'asked']).default('asked'),
   /** Rings in which a bundle must have been promoted before it comes in here. */
+  /** Whether the medium has to be registered in the ledger of this side. */
+  medium: z.enum(['any', 'registered']).default('any'),
+  /** Whether a chain of custody has to come along. */
+  custody: z.enum(['any', 'required']).default('any'),
+  /** Scanners of the site that have to have said that the bundle is clean. */
+  scans: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/))
+    .max(16)
+    .default([]),
   promoted: z.array(z.string().min(1).max(64)).max(16).default([]),
 });
 
@@ -47,6 +56,9 @@ export interface AdmissionPolicy {
   readonly jump: number;
   readonly approval: 'always' | 'asked';
   readonly promoted: readonly string[];
+  readonly medium: 'any' | 'registered';
+  readonly custody: 'any' | 'required';
+  readonly scans: readonly string[];
   /** Of the file's bytes; undefined where there is none and the defaults hold. */
   readonly digest: Digest | undefined;
 }
@@ -54,7 +66,7 @@ export interface AdmissionPolicy {
 const HOUR = 60 * 60 * 1000;
 
 function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): AdmissionPolicy {
-  const { freshness, accept, hold, tolerance, sequence, approval, promoted } = value;
+  const { freshness, accept, hold, tolerance, sequence, approval, promoted, medium, custody, scans } = value;
   return {
     freshness,
     accept,
@@ -63,6 +75,9 @@ function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): Adm
     jump: sequence.jump,
     approval,
     promoted,
+    medium,
+    custody,
+    scans,
     digest,
   };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { type Digest, type Files, hexOf, type Home, isDigest } from '#kernel';
 import type { Medium } from '#bundle';
@@ -83,6 +84,7 @@ export class Copying {
   #file: Awaited<ReturnType<Files['open']>> | undefined;
   #path: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  readonly #hash = createHash('sha256');
 
   constructor(files: Files, home: Home, medium: Medium) {
     this.#files = files;
@@ -105,6 +107,7 @@ export class Copying {
   }
 
   #keep(bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes);
     return this.#inTurn(async () => {
       if (this.#file !== undefined) return this.#file.write(bytes);
       if (this.#gathered === undefined || bytes.length === 0) return;
@@ -112,6 +115,11 @@ export class Copying {
       if (this.#size > GATHERED) this.#gathered = undefined;
       else this.#gathered.push(Uint8Array.from(bytes));
     });
+  }
+
+  /** sha256 of all that was read, 64 hex digits; asked once, after the last byte. */
+  digest(): string {
+    return this.#hash.digest('hex');
   }
 
   /** Says, once, whether the bundle is to be held. */

@@ -9,6 +9,10 @@ const admitInput = z.object({
   home: z.string().optional(),
   hold: z.boolean().optional(),
   promotion: z.array(z.string()).optional(),
+  medium: z.string().optional(),
+  seal: z.array(z.string()).optional(),
+  custody: z.string().optional(),
+  scan: z.array(z.string()).optional(),
 });
 export type AdmitInput = z.infer<typeof admitInput>;
 const freshness = z.object({ grade: z.enum(grades), days: z.number() });
@@ -53,6 +57,10 @@ export const admit = operation({
   parameters: [
     { key: 'bundle', form: 'BUNDLE', help: 'the bundle file, on its medium' },
     { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
+    { key: 'medium', form: '--medium SERIAL', help: 'serial number of the medium in your hand' },
+    { key: 'seal', form: '--seal NUMBER...', help: 'numbers of the seals on it' },
+    { key: 'custody', form: '--custody FILE', help: 'the chain of custody that came beside the bundle' },
+    { key: 'scan', form: '--scan FILE...', help: "what the site's scanners signed about the bundle" },
     { key: 'promotion', form: '--promotion FILE...', help: "what a ring before this one signed about it ('promote')" },
     { key: 'hold', form: '--hold', help: 'verify it and keep it in quarantine until approvers agree' },
     { key: 'home', form: '--home HOME', help: 'the folder of this side' },

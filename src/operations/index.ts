@@ -2,6 +2,7 @@ import type { Operation } from '#kernel';
 import { admit, approve, promote, rollback } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
+import { custodyRecord, custodyVerify, mediumList, mediumRecord, scanRecord } from '#custody/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
 import { enclaveOperations } from '#enclave/operations';
 import { examine, receive, releaseApprove, releaseDraft, releaseSend } from '#gate/operations';
@@ -34,6 +35,11 @@ export const operations: readonly AnyOperation[] = [
   releaseApprove,
   releaseSend,
   receive,
+  mediumRecord,
+  mediumList,
+  custodyRecord,
+  custodyVerify,
+  scanRecord,
   examine,
   serveOperation(async (files, home, clock) => (await import('#admit')).recoverSide(files, home, clock)),
   clientConfig,

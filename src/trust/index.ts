@@ -1,7 +1,15 @@
 export { type Algorithm, algorithms, keyidOf, type PublicKey, readPublicKey, signatureFits } from './algorithm.ts';
 export { type Extension, extendChain } from './chain.ts';
 export { trustCatalogue } from './faults.ts';
-export { ledgerSigner, type NoteSigner, type Passphrases, passphrasesOf, roleSigners, sealersOf } from './io/keys.ts';
+export {
+  keySigner,
+  ledgerSigner,
+  type NoteSigner,
+  type Passphrases,
+  passphrasesOf,
+  roleSigners,
+  sealersOf,
+} from './io/keys.ts';
 export {
   type EffectiveRoot,
   effectiveRoot,

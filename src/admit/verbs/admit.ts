@@ -28,6 +28,7 @@ import {
   type SealJudgement,
   summaryOf,
 } from '#bundle';
+import { custodyReason, judgeChain, judgeScans, mediaOf, parseChain } from '#custody';
 import { ecosystemOf } from '#ecosystems/list';
 import { type Ledger, openLog, openWitness, type Witness } from '#ledger';
 import { parseLock } from '#project';
@@ -63,6 +64,7 @@ const ADOPTING = 8;
 /** Space that ledger, database and folders may take. */
 const SLACK = 1024 ** 2;
 const PROMOTION_LIMIT = 1024 ** 2;
+const CHAIN_LIMIT = 16 * 1024 ** 2;
 
 export const admit: Implementation<AdmitInput, Output> = {
   run: (input, world) => admitBundle(input, world, false),
@@ -124,6 +126,7 @@ interface Inside {
   readonly now: number;
   readonly world: World;
   readonly policy: AdmissionPolicy;
+  readonly input: AdmitInput;
   /** Undefined where no log of others was ever seen. */
   readonly witness: Witness | undefined;
   /** Envelopes of rings before this one. */
@@ -186,6 +189,7 @@ async function admitTo(home: Home, input: AdmitInput, world: World, held: boolea
       now,
       world,
       policy,
+      input,
       witness,
       promotions,
       hold,
@@ -217,6 +221,13 @@ async function admitInto(side: Inside): Promise<{ output: Output; opened: Databa
       left = true;
       await copy.remove();
       return { output: await refuse(side, judged, reasons), opened: side.database };
+    }
+    const hands = await judgeHands(side, judged, copy);
+    if (hands.length > 0) {
+      await quarantine.remove();
+      left = true;
+      await copy.remove();
+      return { output: await refuse(side, judged, hands), opened: side.database };
     }
     if (judged.holding.length > 0) return { output: await hold(side, judged, copy), opened: side.database };
     const done = await commit(side, judged, quarantine);
@@ -476,6 +487,7 @@ async function commit(
       policy: side.policy.digest ?? '',
       root: judgement.root.fingerprint,
       medium: mediumName(side.path),
+      serial: side.input.medium ?? '',
       blobs: seal.blobs,
       bytes: seal.bytes,
       written: bytes,
@@ -543,6 +555,49 @@ function allKnown({ database, store }: Inside, rows: readonly LockRow[]): boolea
     }
     return catalog.byDigest(row.ecosystem, row.digest).some((one) => identityKey(one) === identityKey(row));
   });
+}
+
+/**
+ * What the rules of the site demand of the hands through which the bundle came: a medium that is registered, a chain of
+ * custody that holds and speaks of these bytes, and the word of the site's scanners. What was held was judged then.
+ */
+async function judgeHands(side: Inside, { reading, judgement }: Judged, copy: Copying): Promise<Reason[]> {
+  const { policy, input, files, home, ledger, world } = side;
+  const sha256 = copy.digest();
+  if (side.held || reading.head === undefined || judgement === undefined) return [];
+  const reasons: Reason[] = [];
+  if (input.medium !== undefined || policy.medium === 'registered') {
+    if (input.medium === undefined)
+      reasons.push(custodyReason('custody.required', '--medium', 'No serial number was given.'));
+    else {
+      const found = (await mediaOf(ledger)).judge(input.medium);
+      reasons.push(...found.filter(({ code }) => policy.medium === 'registered' || code === 'custody.gone'));
+    }
+  }
+  if (input.custody !== undefined || policy.custody === 'required') {
+    const path = input.custody === undefined ? undefined : resolve(world.cwd, input.custody);
+    const bytes = path === undefined ? undefined : await readIfThere(files, path, CHAIN_LIMIT);
+    const links = bytes === undefined ? undefined : parseChain(bytes);
+    if (links === undefined)
+      reasons.push(custodyReason('custody.required', '--custody', 'No chain of custody is there.'));
+    else {
+      const hand = {
+        volumes: [sha256],
+        ...(input.medium === undefined ? {} : { medium: input.medium }),
+        ...(input.seal === undefined ? {} : { seals: input.seal }),
+      };
+      reasons.push(...judgeChain(judgement.root, links, hand).reasons);
+    }
+  }
+  if (policy.scans.length > 0) {
+    const scans: Uint8Array[] = [];
+    for (const name of input.scan ?? []) {
+      const bytes = await readIfThere(files, resolve(world.cwd, name), PROMOTION_LIMIT);
+      if (bytes !== undefined) scans.push(bytes);
+    }
+    reasons.push(...(await judgeScans(files, home, sha256, scans, policy.scans)));
+  }
+  return reasons;
 }
 
 /** The whole bundle stays in quarantine, verified, and nothing of it is served. */

@@ -6,6 +6,7 @@ import { depotCatalogue } from '#depot';
 import { filesCatalogue, npmCatalogue, ociCatalogue, pypiCatalogue } from '#ecosystems/list';
 import { enclaveCatalogue } from '#enclave';
 import { gateCatalogue } from '#gate';
+import { custodyCatalogue } from '#custody';
 import { ledgerCatalogue } from '#ledger';
 import { lintCatalogue, policyCatalogue } from '#policy';
 import { projectCatalogue } from '#project';
@@ -28,6 +29,7 @@ export const catalogues: readonly Catalogue[] = [
   bundleCatalogue,
   captureCatalogue,
   admitCatalogue,
+  custodyCatalogue,
   gateCatalogue,
   depotCatalogue,
   enclaveCatalogue,

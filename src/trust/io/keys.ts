@@ -168,24 +168,30 @@ export async function sealersOf(
   return [...signers.values()];
 }
 
-/** Signers in a role of the root that judges a side, from key files. Throws trust.key-unknown for a key without it. */
+/** Signers in one of these roles of the root that judges a side, from key files. Throws trust.key-unknown for others. */
 export async function roleSigners(
   files: Files,
   root: Root,
-  role: Role,
+  role: Role | readonly Role[],
   keyFiles: readonly string[],
   passphrases?: Passphrases,
 ): Promise<readonly Signer[]> {
+  const roles = typeof role === 'string' ? [role] : role;
   const signers = new Map<string, Signer>();
   for (const path of keyFiles) {
     const key = await readPrivateKey(files, path, passphrases);
-    const holder = holderOf(root, key.keyid, role);
+    const holder = roles.map((one) => holderOf(root, key.keyid, one)).find((name) => name !== undefined);
     if (holder === undefined) {
-      throw trustFault('trust.key-unknown', { where: path, detail: `Role ${role}, key ${key.keyid}.` });
+      throw trustFault('trust.key-unknown', { where: path, detail: `Role ${roles.join(' or ')}, key ${key.keyid}.` });
     }
     signers.set(key.keyid, signerOf(key, holder));
   }
   return [...signers.values()];
+}
+
+/** A signer of any key file, for statements that no root judges: a scanner's, known by its public key. */
+export async function keySigner(files: Files, path: string, name: string, passphrases?: Passphrases): Promise<Signer> {
+  return signerOf(await readPrivateKey(files, path, passphrases), name);
 }
 
 function holderOf(root: Root, keyid: string, role: Role): string | undefined {
