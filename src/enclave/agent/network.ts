@@ -42,43 +42,49 @@ export async function openNetwork(
           .join('\n');
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   if (ipv6) writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
-  await run(request.ip, ['-batch', '-'], families(routerBatch(machines, request.routes)));
-  await Promise.all(
-    machines.map((machine) =>
-      run(
-        request.nsenter,
-        // Programs run without rights, and the network is all theirs: port 80 is as good as 8080.
-        [
-          '--net=/run/netns/' + machine.id,
-          '--',
-          '/bin/sh',
-          '-c',
-          `echo 0 > ${LOW_PORTS}; exec "$0" -batch -`,
-          request.ip,
-        ],
-        families(machineBatch(machine, request.routes)),
-      ),
-    ),
-  );
-  // The sink listens before anything may reach it, and the rules stand before any program runs.
   const list = async (set: string): Promise<Tuple[]> =>
     tuplesOf(await run(request.nft, ['-j', 'list', 'set', 'inet', 'sallyport', set]));
-  const sink = await openSink({ machines, ipv6, answers: request.answers, tell, list, observers });
-  const authority =
-    request.recorded.length === 0
-      ? ''
-      : await openRecorder({
-          ports: recorderPorts(request.recorded),
-          ipv6,
-          machineOf: (address) =>
-            machines.find(({ ipv4, ipv6: other }) => address === ipv4 || address === other)?.name ?? address,
-          tell: (attempt) => tell({ time: new Date().toISOString(), ...attempt }),
-        });
-  await run(
-    request.nft,
-    ['-f', '-'],
-    ruleset(machines, request.flows, request.routes, request.recorded, request.answers.calls),
-  );
+  const recorder = async (): Promise<string> => {
+    if (request.recorded.length === 0) return '';
+    return openRecorder({
+      ports: recorderPorts(request.recorded),
+      ipv6,
+      machineOf: (address) =>
+        machines.find(({ ipv4, ipv6: other }) => address === ipv4 || address === other)?.name ?? address,
+      tell: (attempt) => tell({ time: new Date().toISOString(), ...attempt }),
+    });
+  };
+  // Nothing runs in a machine before all of it is done, so that the order does not matter: what needs the router's
+  // links and addresses waits for them, and the rules, which name links, do not.
+  const router = run(request.ip, ['-batch', '-'], families(routerBatch(machines, request.routes)));
+  const [sink, authority] = await Promise.all([
+    router.then(() => openSink({ machines, ipv6, answers: request.answers, tell, list, observers })),
+    router.then(recorder),
+    router.then(() =>
+      Promise.all(
+        machines.map((machine) =>
+          run(
+            request.nsenter,
+            // Programs run without rights, and the network is all theirs: port 80 is as good as 8080.
+            [
+              '--net=/run/netns/' + machine.id,
+              '--',
+              '/bin/sh',
+              '-c',
+              `echo 0 > ${LOW_PORTS}; exec "$0" -batch -`,
+              request.ip,
+            ],
+            families(machineBatch(machine, request.routes)),
+          ),
+        ),
+      ),
+    ),
+    run(
+      request.nft,
+      ['-f', '-'],
+      ruleset(machines, request.flows, request.routes, request.recorded, request.answers.calls),
+    ),
+  ]);
   return { machines, ipv6, authority, flush: () => sink.flush() };
 }
 
