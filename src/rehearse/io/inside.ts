@@ -16,6 +16,7 @@ import { runWithoutRoutes } from './second-pass.ts';
 import { checkServices, startDepot, startServices } from './services.ts';
 import { DEPOT_PORT, Stage } from './stage.ts';
 import { findClients } from './tools.ts';
+import { witnessFrom } from './witness.ts';
 import type { Hold } from '../verbs/keep.ts';
 
 export interface InsideResult {
@@ -113,6 +114,7 @@ export async function runInside(
   }, project.timeLimit * 1000);
   try {
     const before = await servedSize(stage);
+    const witness = witnessFrom(stage, user).catch(() => undefined);
     if (!(await startDepot(stage, depot))) return nothing;
     const through = {
       installed: Promise.withResolvers<ReadonlyMap<string, ImageRoot>>(),
@@ -168,7 +170,7 @@ export async function runInside(
     return {
       attempts: marked,
       artifacts,
-      enclave: factsOf(enclave, names.size),
+      enclave: factsOf(enclave, names.size, await witness),
       logs: [...stage.logs].map(([service, log]) => log.told(service)),
       runtimeHosts: runtimeHosts(
         marked.filter((attempt) => !attempt.deliberate),

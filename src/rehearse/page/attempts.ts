@@ -1,7 +1,7 @@
 import { duration } from '../figures.ts';
 import type { Report, ReportedAttempt, RuntimeHost } from '../report.ts';
 import { cutNote, mark, type Row, type Section, table, type Tone } from './parts.ts';
-import { count, plural, text } from './text.ts';
+import { count, plural, shortCommand, text } from './text.ts';
 
 /** Attempts and hosts that a page shows. */
 const ATTEMPTS = 1000;
@@ -87,7 +87,7 @@ function attemptRow(attempt: ReportedAttempt): Row {
   const who = [
     `<span class="title">${text(attempt.from)}</span>`,
     attempt.package === undefined ? '' : `<span class="detail">${text(attempt.package)}</span>`,
-    process === undefined ? '' : `<span class="detail"><code>${text(process.command, 120)}</code></span>`,
+    process === undefined ? '' : `<span class="detail"><code>${shortCommand(process.command)}</code></span>`,
   ].join('');
   return {
     choices: { kind, asked: deliberate ? 'yes' : 'no' },

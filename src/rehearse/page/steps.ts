@@ -1,7 +1,7 @@
 import { duration, size } from '../figures.ts';
 import type { Report, Step } from '../report.ts';
 import { cutNote, mark, type Row, type Section, shortDigest, table } from './parts.ts';
-import { plural, text } from './text.ts';
+import { plural, text, withShortDigests } from './text.ts';
 
 /** Steps that a page shows. */
 const STEPS = 500;
@@ -62,7 +62,7 @@ function stepRow(step: Step, end: number, ticks: readonly number[]): Row {
   const name = `<span class="title">${text(step.title)}</span>`;
   const title = [
     more === '' ? `<div class="plain-title">${name}</div>` : `<details><summary>${name}</summary>${more}</details>`,
-    step.detail === '' ? '' : `<span class="detail">${text(step.detail, 2000)}</span>`,
+    step.detail === '' ? '' : `<span class="detail">${text(withShortDigests(step.detail), 2000)}</span>`,
   ].join('');
   const bar = `<svg class="lane" aria-hidden="true" width="100%" height="14">${ticks
     .map((at) => `<line class="tick" x1="${share(at, end)}" x2="${share(at, end)}" y1="0" y2="14"/>`)

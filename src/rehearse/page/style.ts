@@ -56,7 +56,7 @@ nav+main section:first-child{margin-block-start:1.5rem}
 table{border-collapse:collapse;font-size:.875rem;line-height:1.45;inline-size:100%;margin-block:.5rem;background:var(--raised);border:1px solid var(--line)}
 caption{text-align:start;color:var(--quiet);font-size:.8125rem;padding-block:.25rem .5rem}
 th,td{text-align:start;vertical-align:top;padding:.375rem .625rem;border-block-start:1px solid var(--line)}
-thead th{font-size:.8125rem;color:var(--quiet);font-weight:600;white-space:nowrap;vertical-align:bottom;border-block-start:0;background:var(--page)}
+thead th{line-height:1.5rem;font-size:.8125rem;color:var(--quiet);font-weight:600;white-space:nowrap;vertical-align:bottom;border-block-start:0;background:var(--page)}
 th:first-child:not(.wide),td:first-child{inline-size:1%}
 tbody th{font-weight:400}
 .number{inline-size:1%;text-align:end;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -105,7 +105,7 @@ button{padding:.125rem .625rem;cursor:pointer}
 button:hover{border-color:var(--ink)}
 button[aria-pressed=true]{background:var(--ink);color:var(--page)}
 button.small{min-block-size:1.5rem;line-height:1.25rem;padding:.0625rem .5rem;font-size:.75rem}
-button.sort{border:0;background:none;padding:0;min-block-size:1.5rem;color:inherit;font-weight:inherit;white-space:nowrap}
+button.sort{line-height:1.5rem;border:0;background:none;padding:0;min-block-size:1.5rem;color:inherit;font-weight:inherit;white-space:nowrap}
 button.sort::after{content:"\\2195";content:"\\2195" / "";margin-inline-start:.25rem;font-weight:400;color:var(--control)}
 button.sort:hover{color:var(--ink)}
 [aria-sort] button.sort{color:var(--ink)}

@@ -2,6 +2,8 @@ import { printable } from '#kernel';
 
 /** Characters of one text from outside that a page shows; all of it stands in the JSON. */
 const TEXT = 400;
+/** Characters of a command line where it is shown in short. */
+const COMMAND = 60;
 
 /**
  * Escaped for elements and quoted attributes; control and bidirectional characters are shown, not obeyed; what is longer
@@ -21,6 +23,17 @@ function escaped(value: string): string {
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;')
     .replaceAll("'", '&#39;');
+}
+
+/** A command line in short: names of programs without their folders; all of it stands in the JSON. */
+export function shortCommand(command: string): string {
+  const short = command.replace(/\/[^\s'"]*\/([^\s/'"]+)/g, '$1');
+  return text(short.length > COMMAND ? `${short.slice(0, COMMAND)}…` : short);
+}
+
+/** Digests within a sentence in short, where the whole stands elsewhere. */
+export function withShortDigests(sentence: string): string {
+  return sentence.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1…');
 }
 
 /** `12,345`. */
