@@ -38,10 +38,10 @@ export interface Preparation {
   /** What it makes, relative to the project: where that exists, the command is not run. */
   readonly makes: string;
   /**
-   * Clients that it calls: they are put on its PATH, unpacked if need be, and reach the registries that the machine's own
-   * client is set to, with its credentials.
+   * Programs that it calls and that are not among the system's: it sees them. `pip` is unpacked where the machine lacks
+   * it; `npm` and `pip` reach the registries that the machine's own client is set to, with its credentials.
    */
-  readonly needs: readonly ('npm' | 'pip')[];
+  readonly needs: readonly string[];
   /** Paths of the project that it sees. Undefined: all but secrets, history and homes. */
   readonly reads?: readonly string[];
   /** Hosts (`name` or `name:port`) that it may ask beside the clients' registries. Undefined: every public one. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { digestOf, hexOf, type Home, type JsonObject, printable, type World } from '#kernel';
 import { type Attempt, describeAttempt, openRecorder, type RecordedRequest, type Recorder } from '#enclave';
 import { openLedger } from '#ledger';
@@ -9,7 +9,6 @@ import {
   childEnvironment,
   debianTools,
   type Ended,
-  findProgram,
   isAlive,
   lastWords,
   namespacesAllowed,
@@ -18,6 +17,7 @@ import {
 } from '#system';
 import { captureFault } from '../faults.ts';
 import type { Prepared } from '../operations.ts';
+import { type Programs, putPrograms } from './programs.ts';
 import { type WayOut, wayOutOf } from './way-out.ts';
 import { copyProject, type Made, takeOut } from './workplace.ts';
 
@@ -83,7 +83,7 @@ async function confined(world: World, home: Home, project: Project, preparation:
     });
     const wayOut = await wayOutOf(world, preparation, project.folder);
     for (const text of wayOut.notes) report({ type: 'note', level: 'warn', text });
-    const programs = await putTools(world, preparation, bin);
+    const programs = await putPrograms(world, preparation, bin);
     await writeFile(join(bin, '.npmrc'), wayOut.npmrc);
     const space = new AbortController();
     const watch = setInterval(() => {
@@ -104,7 +104,7 @@ async function confined(world: World, home: Home, project: Project, preparation:
         ports: wayOut.ports,
         agent: `sallyport/${world.version}`,
         writable: [place],
-        readable: programs.folders,
+        readable: programs.readable,
         env,
         tools: { ip: tools.ip.path, nft: tools.nft.path },
         signal: stop,
@@ -165,6 +165,7 @@ async function run(
       TMPDIR: undefined,
       PATH: [at.bin, ...at.programs.path, world.env['PATH'] ?? ''].join(':'),
       ...at.wayOut.environment,
+      ...at.programs.environment,
       npm_config_userconfig: join(at.bin, '.npmrc'),
     },
   });
@@ -176,52 +177,6 @@ async function run(
     writable: [at.work],
     readable: [at.bin],
   });
-}
-
-interface Programs {
-  /** Folders for PATH, after `bin`. */
-  readonly path: readonly string[];
-  /** Folders in which they and their libraries lie. */
-  readonly folders: readonly string[];
-}
-
-/** Puts the programs themselves into `bin`: what a version manager has on PATH needs a home that is not there. */
-async function putTools(world: World, { needs, run: [program = ''] }: Preparation, bin: string): Promise<Programs> {
-  const { env, report, signal } = world;
-  await mkdir(bin);
-  const path: string[] = [];
-  const folders: string[] = [];
-  const put = async (name: string, target: string): Promise<void> => {
-    await symlink(target, join(bin, name));
-    folders.push(dirname(dirname(target)));
-  };
-  await put('node', process.execPath);
-  if (needs.includes('pip') || /^python3?$/.test(basename(program))) {
-    const found = await findProgram('python3', env);
-    if (found !== undefined) {
-      const asked = await runProcess(found, ['-c', 'import sys; print(sys.executable)'], {
-        env: childEnvironment(env, { also: ['HOME'] }),
-        cwd: '/',
-        timeout: 60_000,
-        signal,
-      });
-      const python = asked.code === 0 ? asked.stdout.trim() : found;
-      for (const name of ['python3', 'python']) await put(name, python);
-    }
-  }
-  if (needs.includes('pip')) {
-    const pip = await pipProgram({ env, report, signal });
-    // As `pip3` on PATH, where the machine's Python comes without it.
-    if (pip.source === 'cache') {
-      path.push(dirname(pip.command));
-      folders.push(dirname(dirname(pip.command)));
-    }
-  }
-  if (needs.includes('npm')) {
-    const npm = await findProgram('npm', env);
-    if (npm !== undefined) await put('npm', await realpath(npm));
-  }
-  return { path, folders };
 }
 
 /** Folders of runs that did not come to their end. */
