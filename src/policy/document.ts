@@ -37,9 +37,11 @@ export function splitDocuments(file: string, text: string): ManifestDocument[] {
   for (const match of [...text.matchAll(/^(?:---|\.\.\.)(?=\s|$)/gm), undefined]) {
     const piece = text.slice(start === 0 ? from : start, match?.index ?? text.length);
     // Directives stand before a document, and say nothing that is not assumed here.
-    const own = piece.replaceAll(/^%.*$/gm, '');
-    if (own.trim() !== '') documents.push({ file, line, text: own });
-    for (let i = start; i < (match?.index ?? 0); i++) if (text.charCodeAt(i) === 10) line++;
+    const own = piece.includes('%') ? piece.replaceAll(/^%.*$/gm, '') : piece;
+    if (/\S/.test(own)) documents.push({ file, line, text: own });
+    if (match !== undefined) {
+      for (let at = text.indexOf('\n', start); at !== -1 && at < match.index; at = text.indexOf('\n', at + 1)) line++;
+    }
     start = (match?.index ?? 0) + 3;
   }
   return documents;

@@ -304,7 +304,8 @@ export class Engine {
   readonly #worlds: readonly World[];
   readonly #cluster: Cluster;
   readonly #byNamespace = new Map<string, PodClass[]>();
-  readonly #byLabel = new Map<string, PodClass[]>();
+  /** By namespace and label, made when a selector asks: the classes by the value of the label. */
+  readonly #byLabel = new Map<string, ReadonlyMap<string, PodClass[]>>();
   readonly #classOf = new Map<Pod, PodClass>();
   readonly #portMaps = new Map<string, PortMap>();
   readonly #found = new Map<string, PodsFound>();
@@ -314,6 +315,8 @@ export class Engine {
   readonly #rules = new Map<Rule, ResolvedRule>();
   readonly #bySubject = new Map<number, { resolved: ResolvedPolicy; match: Match }[]>();
   readonly #reaches = { ingress: new Map<string, Reach>(), egress: new Map<string, Reach>() };
+  readonly #signatures = new Map<string, number>();
+  readonly #signatureOf: number[] = [];
   #imagined = 0;
   #resolvedServices: readonly ResolvedService[] | undefined;
   /** The state of each class while a reach is computed; 0 between. */
@@ -399,7 +402,14 @@ export class Engine {
     const known = new Map<string, PodClass>();
     for (const pod of this.#cluster.pods) {
       const labels: Record<string, string> = {};
-      for (const key of sorted) if (Object.hasOwn(pod.labels, key)) labels[key] = pod.labels[key]!;
+      let text = '';
+      for (const key of sorted) {
+        const value = pod.labels[key];
+        // What every object has is no text.
+        if (typeof value !== 'string') continue;
+        labels[key] = value;
+        text += `${key}=${value}\n`;
+      }
       if (keys.has(ACCOUNT_NAME)) labels[ACCOUNT_NAME] = pod.account ?? 'default';
       const account =
         accounts.length === 0 ? undefined : this.#cluster.accounts?.get(`${pod.namespace}/${pod.account ?? 'default'}`);
@@ -412,7 +422,8 @@ export class Engine {
       const places = addresses.map(placeOf).sort();
       const ports = this.#portMap(namedPorts ? pod.ports.filter(({ name }) => name !== '') : []);
       const accountUnknown = accounts.length > 0 && account === undefined;
-      const key = JSON.stringify([pod.namespace, labels, ports.id, pod.hostNetwork, places, accountUnknown]);
+      const accountText = keys.has(ACCOUNT_NAME) || accounts.length > 0 ? JSON.stringify(labels) : '';
+      const key = `${pod.namespace}\n${text}${ports.id} ${pod.hostNetwork} ${places.join()} ${accountUnknown}${accountText}`;
       let found = known.get(key);
       if (found === undefined) {
         found = this.#addClass(pod, labels, ports, addresses, accountUnknown);
@@ -455,7 +466,6 @@ export class Engine {
     };
     this.classes.push(added);
     push(this.#byNamespace, pod.namespace, added);
-    for (const [key, value] of Object.entries(labels)) push(this.#byLabel, `${pod.namespace}\n${key}\n${value}`, added);
     return added;
   }
 
@@ -471,7 +481,7 @@ export class Engine {
       const candidates =
         anchor === undefined
           ? all
-          : anchor.values.flatMap((value) => this.#byLabel.get(`${namespace}\n${anchor.label}\n${value}`) ?? []);
+          : anchor.values.flatMap((value) => this.#valuesOf(namespace, anchor.label, all).get(value) ?? []);
       found = candidates.filter(({ labels, accountUnknown }) =>
         selector.requirements.every(
           (one) => (accountUnknown && one.label.startsWith(ACCOUNT_LABEL)) || holds(one, labels),
@@ -480,6 +490,17 @@ export class Engine {
       this.#selected.set(key, found);
     }
     return found;
+  }
+
+  #valuesOf(namespace: string, label: string, all: readonly PodClass[]): ReadonlyMap<string, PodClass[]> {
+    const key = `${namespace}\n${label}`;
+    let values = this.#byLabel.get(key);
+    if (values === undefined) {
+      const made = new Map<string, PodClass[]>();
+      for (const one of all) if (Object.hasOwn(one.labels, label)) push(made, one.labels[label]!, one);
+      this.#byLabel.set(key, (values = made));
+    }
+    return values;
   }
 
   /** A namespace that is in no manifest has one certain label; np-guard takes it for its only one (CONTRACTS, point 8). */
@@ -740,14 +761,34 @@ export class Engine {
     const applying = this.#bySubject.get(subject.id) ?? [];
     const named = direction === 'ingress' && applying.some(({ resolved }) => resolved.namedPorts);
     const ports = named ? subject.ports.id : '';
-    const own = applying.some(({ resolved }) => resolved.partial) ? this.#ownKey(subject, applying) : '';
-    const key = `${applying.map(({ resolved, match }) => `${resolved.id}.${match}`).join()};${ports};${subject.hostNetwork}${own}`;
+    const key = `${this.#signature(subject, applying)};${ports};${subject.hostNetwork}`;
     let found = known.get(key);
     if (found === undefined) {
       found = this.#reachOf(subject, direction, known.size);
       known.set(key, found);
     }
     return found;
+  }
+
+  /** Equal for classes to which the same policies apply in the same way. */
+  #signature(
+    subject: PodClass,
+    applying: readonly { readonly resolved: ResolvedPolicy; readonly match: Match }[],
+  ): number {
+    let known = this.#signatureOf[subject.id];
+    if (known === undefined) {
+      let text = '';
+      let partial = false;
+      for (const { resolved, match } of applying) {
+        text += `${resolved.id * 4 + match},`;
+        partial ||= resolved.partial;
+      }
+      if (partial) text += this.#ownKey(subject, applying);
+      known = this.#signatures.get(text);
+      if (known === undefined) this.#signatures.set(text, (known = this.#signatures.size));
+      this.#signatureOf[subject.id] = known;
+    }
+    return known;
   }
 
   #ownKey(subject: PodClass, applying: readonly { readonly resolved: ResolvedPolicy }[]): string {

@@ -1,6 +1,6 @@
 import { isObject, type Json } from '#kernel';
 import { Field, labelsOf, protocolIn } from './decode.ts';
-import { decodeDocument, type ManifestDocument, splitDocuments } from './document.ts';
+import { decodeDocument, type ManifestDocument, type Place, splitDocuments } from './document.ts';
 import type { Profile } from './engine.ts';
 import { type Cni, foreignTo } from './enforcers.ts';
 import { Findings } from './findings.ts';
@@ -133,7 +133,7 @@ class ClusterReader {
   /** What refers to other objects, read when all are known. */
   readonly #later: (() => void)[] = [];
   /** Where an object of this kind and name stands. */
-  readonly #seen = new Map<string, Field>();
+  readonly #seen = new Map<string, Place>();
 
   file({ name, bytes }: ManifestFile): void {
     let text: string;
@@ -229,8 +229,8 @@ class ClusterReader {
     const key = `${kind}\n${namespace}\n${name}`;
     const other = this.#seen.get(key);
     if (other !== undefined) {
-      const { document, path } = other.place;
-      const same = JSON.stringify(other.value) === JSON.stringify(object.value);
+      const { document, path } = other;
+      const same = contentOf(valueAt(other)) === contentOf(object.value);
       const detail = `${kind} '${namespace === '' ? '' : `${namespace}/`}${name}' stands in ${document.file} too${path.length > 0 ? ` (item ${path.at(-1)})` : ''}.`;
       if (same) {
         this.#findings.warning('policy.duplicate', object.place, detail);
@@ -238,7 +238,7 @@ class ClusterReader {
       }
       return object.wrong(detail, 'policy.duplicate');
     }
-    this.#seen.set(key, object);
+    this.#seen.set(key, object.place);
     return { namespace, name };
   }
 
@@ -529,19 +529,22 @@ class ClusterReader {
 
   /** Pods that are the same in all that counts become one. */
   #owners(): Pod[] {
-    const known = new Set<string>();
-    return this.#pods.filter((pod) => {
-      const key = JSON.stringify([
-        peerName(pod),
-        Object.entries(pod.labels).sort(),
-        pod.ports,
-        pod.hostNetwork,
-        pod.account,
-        pod.addresses,
-      ]);
-      if (known.has(key)) return false;
-      known.add(key);
-      return true;
+    const byName = Map.groupBy(this.#pods, peerName);
+    return [...byName.values()].flatMap((own) => {
+      if (own.length === 1) return own;
+      const known = new Set<string>();
+      return own.filter((pod) => {
+        const key = JSON.stringify([
+          Object.entries(pod.labels).sort(),
+          pod.ports,
+          pod.hostNetwork,
+          pod.account,
+          pod.addresses,
+        ]);
+        if (known.has(key)) return false;
+        known.add(key);
+        return true;
+      });
     });
   }
 
@@ -562,6 +565,19 @@ class ClusterReader {
       }
     }
   }
+}
+
+/** Without its kind, which an item of a list may leave out. */
+function contentOf(value: unknown): string {
+  return JSON.stringify({ ...(value as object), apiVersion: undefined, kind: undefined });
+}
+
+/** The value at a place, read again. */
+function valueAt({ document, path }: Place): unknown {
+  const decoded = decodeDocument(document);
+  let value = decoded.ok ? decoded.value : undefined;
+  for (const key of path) value = (value as Record<string | number, unknown> | undefined)?.[key];
+  return value;
 }
 
 function isPolicy(group: string, kind: string): boolean {
