@@ -126,7 +126,9 @@ const projectSchema = z.strictObject({
       z.strictObject({
         run: z.array(z.string().min(1)).min(1),
         makes: inside,
-        needs: z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, 'write the name of a program')).optional(),
+        needs: z
+          .array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, 'write the name of a program'))
+          .optional(),
         reads: z.array(inside).min(1).optional(),
         reaches: z.array(host).optional(),
         posts: z.array(webAddress).optional(),
