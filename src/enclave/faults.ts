@@ -32,6 +32,10 @@ export const enclaveCatalogue = {
     fix: "Write the command behind '--': sallyport enclave shell -- curl http://…",
     kind: 'usage',
   },
+  'enclave.exists': {
+    title: 'There is a file of this name already.',
+    fix: 'Name a new file, or remove that one.',
+  },
   'enclave.refused': {
     title: 'The enclave could not do it.',
     fix: "Put right what it says, and try again; 'sallyport enclave list' shows what runs.",

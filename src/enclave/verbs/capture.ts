@@ -1,6 +1,6 @@
 import { copyFile, constants, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Implementation } from '#kernel';
+import { errorCode, type Implementation } from '#kernel';
 import { debianTools } from '#system';
 import { enclaveFault } from '../faults.ts';
 import { askKeeper, keptEnclave } from '../io/kept-enclaves.ts';
@@ -14,6 +14,8 @@ export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
       throw enclaveFault('enclave.machine', { where: machine, detail: `It has ${kept.record.machines.join(', ')}.` });
     }
     const path = resolve(world.cwd, input.out);
+    // Now, and not only when the packets are there.
+    if ((await world.files.look(path)) !== undefined) throw enclaveFault('enclave.exists', { where: path });
     const { env, report, signal } = world;
     const { tcpdump } = await debianTools(['tcpdump'], { env, report, signal });
     const title = machine === undefined ? 'Writing the packets of all links' : `Writing the packets of ${machine}`;
@@ -36,7 +38,10 @@ export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
       const { file = '', detail = '' } = await conversation.done;
       try {
         // A new file: what is there is somebody's.
-        await copyFile(file, path, constants.COPYFILE_EXCL);
+        await copyFile(file, path, constants.COPYFILE_EXCL).catch((error: unknown) => {
+          if (errorCode(error) === 'EEXIST') throw enclaveFault('enclave.exists', { where: path, cause: error });
+          throw error;
+        });
       } finally {
         await rm(file, { force: true });
       }

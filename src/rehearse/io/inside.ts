@@ -13,6 +13,7 @@ import { clientEnvironment, install, type Installation, installationsOf } from '
 import { tryMisdeed } from './misdeed.ts';
 import type { Place } from './place.ts';
 import { runWithoutRoutes } from './second-pass.ts';
+import { serveHere } from './serve-here.ts';
 import { checkServices, startDepot, startServices } from './services.ts';
 import { DEPOT_PORT, Stage } from './stage.ts';
 import { findClients } from './tools.ts';
@@ -62,7 +63,10 @@ export async function runInside(
     const value = await findClients(world, place.work, { images: has('image'), npm: true, pip: has('pip') });
     return { value, detail: value.versions };
   });
-  if (clients === undefined) return nothing;
+  if (clients === undefined) {
+    await serveHere(world, place, story, crossed);
+    return nothing;
+  }
 
   const copy = join(place.work, 'project');
   await copyProject(world, project.folder, copy);

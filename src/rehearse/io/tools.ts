@@ -1,6 +1,6 @@
 import { mkdir, realpath, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { World } from '#kernel';
+import { isFault, type World } from '#kernel';
 import {
   childEnvironment,
   debianTools,
@@ -47,7 +47,7 @@ export async function findClients(
 ): Promise<Clients> {
   const { env, report, signal } = world;
   const options = { env, report, signal };
-  const { ip, nft, runc } = await debianTools(['ip', 'nft', 'runc'], options);
+  const { ip, nft, runc } = await debianTools(['ip', 'nft', 'runc'], options).catch(lacking);
   const answer = await namespacesAllowed(env, { ip: ip.path, nft: nft.path });
   if (!answer.allowed) throw new StepFailure(`This machine forbids namespaces: ${answer.reason}`, 'not-tested');
   const bin = join(work, 'bin');
@@ -89,7 +89,7 @@ export async function findClients(
   };
   const findSkopeo = async (): Promise<Found> => {
     if (!wanted.images) return nothing;
-    const { path: skopeo, source } = (await debianTools(['skopeo'], options)).skopeo;
+    const { path: skopeo, source } = (await debianTools(['skopeo'], options).catch(lacking)).skopeo;
     const versions = [await ask(skopeo, ['--version'])];
     return { skopeo, versions, folders: [source === 'cache' ? dirname(dirname(skopeo)) : skopeo] };
   };
@@ -99,4 +99,10 @@ export async function findClients(
   const folders = [bin, ...all.flatMap((one) => one.folders)];
   const paths = { ip: ip.path, nft: nft.path, runc: runc.path };
   return { ...paths, folders, skopeo, npm, python, pip, bin, versions: versions.join(', ') };
+}
+
+/** A tool that cannot be had says nothing about the project. */
+function lacking(error: unknown): never {
+  if (!isFault(error)) throw error;
+  throw new StepFailure([error.message, error.where, error.fix].filter((part) => part !== '').join(' '), 'not-tested');
 }
