@@ -36,7 +36,7 @@ const DOCUMENTS = [
   'CHANGELOG.md',
   'SECURITY.md',
   'docs/promises.md',
-  'docs/{operate,spec}/**/*.md',
+  'docs/{operate,spec}/**/*.{md,png}',
 ];
 const NODE_FILES = ['bin/node', 'LICENSE', 'package.json'];
 /** Types and maps of dependencies: nothing reads them at run time. */

@@ -18,6 +18,7 @@ const status = (over: Readonly<Record<string, string>> = {}): string =>
   })
     .map(([name, value]) => `${name}:\t${value}`)
     .join('\n');
+const kernel = 'Linux 6.1.0 x86_64';
 const mountinfo = [
   '277 182 0:90 /root / ro,nosuid - tmpfs tmpfs rw',
   '278 277 0:62 / /proc rw,nosuid - proc proc rw',
@@ -32,10 +33,10 @@ function states(witness: Witness | undefined, over: object = {}): Record<string,
 }
 
 test('what a program in there saw of itself is what is told', () => {
-  const facts = factsOf(enclave, 3, { status: status(), mountinfo });
+  const facts = factsOf(enclave, 3, { status: status(), mountinfo, kernel });
   assert.ok(facts.limits.every(({ state }) => state === 'in-force'));
   assert.deepEqual(facts.visible, ['/usr/a b']);
-  assert.equal(facts.machines, 3);
+  assert.deepEqual([facts.machines, facts.kernel], [3, kernel]);
   const details = Object.fromEntries(facts.limits.map(({ what, detail }) => [what, detail]));
   assert.match(details['Memory'] ?? '', /held by a cgroup/);
   assert.match(details['Processes'] ?? '', /watched and ended/);
@@ -43,13 +44,13 @@ test('what a program in there saw of itself is what is told', () => {
 
 test('a measure that is missing is absent, by name', () => {
   const cases: [string, Witness][] = [
-    ['Capabilities', { status: status({ CapBnd: '00000000a80425fb' }), mountinfo }],
-    ['New privileges', { status: status({ NoNewPrivs: '0' }), mountinfo }],
-    ['System calls', { status: status({ Seccomp: '0' }), mountinfo }],
-    ['User', { status: status({ Gid: '1000\t0\t1000\t1000' }), mountinfo }],
+    ['Capabilities', { status: status({ CapBnd: '00000000a80425fb' }), mountinfo, kernel }],
+    ['New privileges', { status: status({ NoNewPrivs: '0' }), mountinfo, kernel }],
+    ['System calls', { status: status({ Seccomp: '0' }), mountinfo, kernel }],
+    ['User', { status: status({ Gid: '1000\t0\t1000\t1000' }), mountinfo, kernel }],
     [
       'Files of the host',
-      { status: status(), mountinfo: `${mountinfo}\n9 1 8:1 /srv /srv rw,nosuid - xfs /dev/sda rw` },
+      { status: status(), mountinfo: `${mountinfo}\n9 1 8:1 /srv /srv rw,nosuid - xfs /dev/sda rw`, kernel },
     ],
   ];
   for (const [name, witness] of cases) {
@@ -57,15 +58,22 @@ test('a measure that is missing is absent, by name', () => {
     assert.equal(told[name], 'absent', name);
     assert.equal(Object.values(told).filter((state) => state !== 'in-force').length, 1, name);
   }
-  const writable = factsOf(enclave, 1, { status: status(), mountinfo: '9 1 8:1 /srv /srv rw - xfs /dev/sda rw' });
+  const writable = factsOf(enclave, 1, {
+    status: status(),
+    mountinfo: '9 1 8:1 /srv /srv rw - xfs /dev/sda rw',
+    kernel,
+  });
   assert.deepEqual(writable.visible, ['/srv (writable)']);
-  assert.equal(states({ status: status(), mountinfo }, { ipv6: false })['IPv6'], 'absent');
+  assert.equal(states({ status: status(), mountinfo, kernel }, { ipv6: false })['IPv6'], 'absent');
 });
 
 test('where nobody could look it is unknown, which is not in force', () => {
   const seen = ['Files of the host', 'Capabilities', 'New privileges', 'System calls', 'User'];
   const blind = states(undefined);
   for (const name of seen) assert.equal(blind[name], 'unknown', name);
-  assert.equal(states({ status: 'Name:\tcat\n', mountinfo })['Capabilities'], 'unknown');
-  assert.equal(states({ status: status(), mountinfo }, { unwatched: 'no ptrace here' })['Who tried'], 'unknown');
+  assert.equal(states({ status: 'Name:\tcat\n', mountinfo, kernel })['Capabilities'], 'unknown');
+  assert.equal(
+    states({ status: status(), mountinfo, kernel }, { unwatched: 'no ptrace here' })['Who tried'],
+    'unknown',
+  );
 });

@@ -1,4 +1,3 @@
-import { release } from 'node:os';
 import type { Enclave } from '#enclave';
 import type { EnclaveFacts } from './report.ts';
 
@@ -6,6 +5,8 @@ import type { EnclaveFacts } from './report.ts';
 export interface Witness {
   readonly status: string;
   readonly mountinfo: string;
+  /** `Linux 6.1.0 x86_64`, as uname(2) tells it. */
+  readonly kernel: string;
 }
 
 type Limit = EnclaveFacts['limits'][number];
@@ -25,7 +26,7 @@ export function factsOf(
     cgroups.includes(controller) ? 'held by a cgroup' : 'watched and ended, as no cgroup can be made here';
   return {
     enforcer: 'runc (user, mount, PID, IPC, UTS, cgroup and network namespaces, seccomp) and nftables',
-    kernel: `Linux ${release()} ${process.arch}`,
+    kernel: witness?.kernel ?? '',
     machines,
     limits: [
       inForce('Network', `every default route ends in the sink, over IPv4${ipv6 ? ' and IPv6' : ''}`),

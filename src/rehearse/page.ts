@@ -111,8 +111,8 @@ function facts({ steps, artifacts, attempts, refusals, bundle }: Report): string
           string,
           string,
         ][])),
-    ['calls out by itself', count(attempts.length - purpose)],
-    ['tried on purpose, all stopped', count(purpose)],
+    ['attempts that nobody asked for', count(attempts.length - purpose)],
+    ['tried on purpose', count(purpose)],
     ['bad bundles refused', `${count(refused)} of ${count(refusals.length)}`],
     ...(bundle === undefined ? [] : ([['bundle', size(bundle.size)]] as [string, string][])),
   ];

@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url';
 export type Repository = ReadonlyMap<string, string>;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Documents show them, so links lead to them; there is nothing in them to be read. */
+const PICTURE = /\.png$/;
 const TEXT = /\.(?:ts|md|json|ya?ml|py|sh|html|css|toml|txt|in)$|^sallyport$|^\.npmrc$|^\.ci\/run$/;
 
-/** Every text file that is or would be committed. */
+/** Every text file that is or would be committed; pictures without their content. */
 export function readRepository(): Repository {
   const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
     cwd: root,
@@ -16,9 +18,12 @@ export function readRepository(): Repository {
     maxBuffer: 64 * 1024 * 1024,
   }).split('\0');
   const files = listed
-    .filter((path) => TEXT.test(path) && statSync(root + path, { throwIfNoEntry: false })?.isFile() === true)
+    .filter(
+      (path) =>
+        (TEXT.test(path) || PICTURE.test(path)) && statSync(root + path, { throwIfNoEntry: false })?.isFile() === true,
+    )
     .sort();
-  return new Map(files.map((path) => [path, readFileSync(root + path, 'utf8')]));
+  return new Map(files.map((path) => [path, PICTURE.test(path) ? '' : readFileSync(root + path, 'utf8')]));
 }
 
 /** Modules that a source file names, with its line. */

@@ -62,7 +62,7 @@ export function attemptsSection({ attempts }: Report): Section {
     id: 'attempts',
     title: 'Attempts to call out',
     short: 'Attempts',
-    note: `${count(unasked.length)} by itself`,
+    note: `${count(unasked.length)} unasked`,
     html,
   };
 }
