@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Attempt, type EnclaveFlow, type ImageRoot, openEnclave, runtimeHosts } from '#enclave';
-import type { World } from '#kernel';
+import { homeAt, type World } from '#kernel';
 import { factsOf } from '../enclave-facts.ts';
 import { machineOutcomes } from '../machine-outcomes.ts';
 import type { EnclaveFacts, Report, ReportedAttempt, RuntimeHost, ServiceLog } from '../report.ts';
@@ -91,6 +91,7 @@ export async function runInside(
   const distinct = [...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values()];
   const requests = project.requests.map((request) => ({ ...request, from: machineOf(request.from) }));
 
+  const keys = await keysOf(world, place);
   const attempts: Attempt[] = [];
   const enclave = await story.step('enclave', 'An enclave without any uplink stands', 'enclave', async () => {
     const value = await openEnclave({
@@ -98,6 +99,7 @@ export async function runInside(
       flows: distinct,
       writable: [place.work, place.inside, place.logs],
       readable: clients.folders,
+      observe: { keys },
       env: world.env,
       tools: clients,
       signal: world.signal,
@@ -127,7 +129,17 @@ export async function runInside(
     };
     // Beside this one, since either waits much; nothing of it can reach the other.
     const second = runWithoutRoutes({
-      ...{ world, first: stage, machines: [...names], flows: distinct, depot, installations, requests, everyInstall },
+      ...{
+        world,
+        first: stage,
+        machines: [...names],
+        flows: distinct,
+        depot,
+        keys,
+        installations,
+        requests,
+        everyInstall,
+      },
       onOpen: (other) => {
         enclaves.push(other);
         if (over) void other.close();
@@ -198,12 +210,23 @@ async function environmentInside(stage: Stage): Promise<Record<string, string>> 
   return given;
 }
 
+/** Files of both sides' keys: nobody in there sees one, and something stands in its place. */
+async function keysOf(world: World, { outside, inside }: Place): Promise<string[]> {
+  const folders = [homeAt(outside).keys, homeAt(inside).keys];
+  const files = await Promise.all(
+    folders.map(async (folder) => (await world.files.list(folder)).map((entry) => join(folder, entry.name))),
+  );
+  return files.flat();
+}
+
 /** The same attempt again is one attempt with a count: a service that tries once a second would fill the report. */
 function countedAttempts(attempts: readonly Attempt[]): (Attempt & { count: number })[] {
   const counted = new Map<string, Attempt & { count: number }>();
   for (const attempt of attempts) {
-    const { from, kind, name, to, address, port, protocol, serverName, request, path } = attempt;
-    const key = JSON.stringify([from, kind, name, to, address, port, protocol, serverName, request, path]);
+    const { from, kind, name, to, address, port, protocol, serverName, request, path, leaks } = attempt;
+    // Whose it was and what it carried out are never lost among others of its sort.
+    const whose = [attempt.package, leaks];
+    const key = JSON.stringify([from, kind, name, to, address, port, protocol, serverName, request, path, ...whose]);
     const first = counted.get(key);
     const stalled = Math.max(first?.stalledMs ?? 0, attempt.stalledMs ?? 0);
     counted.set(key, {

@@ -19,6 +19,8 @@ export interface SecondPass {
   readonly machines: readonly string[];
   readonly flows: readonly EnclaveFlow[];
   readonly depot: string;
+  /** Where the keys of either side lie, so that the same stands there. */
+  readonly keys: readonly string[];
   readonly installations: readonly Installation[];
   /** With the names of machines. */
   readonly requests: readonly ProjectRequest[];
@@ -57,6 +59,7 @@ export async function runWithoutRoutes(parts: SecondPass): Promise<void> {
         routes: 'none',
         writable: [outer.work, outer.inside],
         readable: clients.folders,
+        observe: { keys: parts.keys },
         env: world.env,
         tools: clients,
         signal: world.signal,
