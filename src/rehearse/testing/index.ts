@@ -116,7 +116,7 @@ export function sampleReport(over: Partial<Report> = {}): Report {
         from: 'misdeed',
         kind: 'read',
         protocol: 'file',
-        path: '/root/.ssh/id_ed25519',
+        path: '/etc/keys/id_ed25519',
         process: { pid: 12, command: 'node postinstall.mjs' },
         package: 'calls-home@1.0.0',
         answer: 'decoy',
