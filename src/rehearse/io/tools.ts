@@ -53,7 +53,12 @@ export async function findClients(
   const bin = join(work, 'bin');
   await mkdir(bin, { recursive: true });
   await symlink(process.execPath, join(bin, 'node'));
-  const environment = childEnvironment(env, { also: ['HOME'] });
+  // npm would keep compiled code in a folder of its own below /tmp, which nobody ever clears.
+  const cache = env['NODE_COMPILE_CACHE'];
+  const environment = childEnvironment(env, {
+    also: ['HOME'],
+    set: cache === undefined ? { NODE_DISABLE_COMPILE_CACHE: '1' } : { NODE_COMPILE_CACHE: cache },
+  });
   const ask = async (command: string, args: readonly string[]): Promise<string> => {
     const ended = await runProcess(command, args, { env: environment, timeout: 60_000, signal, cwd: work });
     if (ended.code !== 0) throw new StepFailure(`${command} ${args.join(' ')}: ${lastWords(ended)}`, 'not-tested');
