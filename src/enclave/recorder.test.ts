@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { digestOf, errorMessage } from '#kernel';
-import { debianTools, namespacesAllowed, runtimeEnvironment } from '#system';
+import { debianTools, namespacesAllowed, openNetwork, runtimeEnvironment } from '#system';
 import { type Attempt, openRecorder, type Recorder, type RecorderOptions } from './index.ts';
 import { openTestUpstream, type TestUpstream } from './testing/index.ts';
 
@@ -44,6 +44,7 @@ describe('a recorded enclave', { skip }, () => {
   const seen: Attempt[] = [];
   const options = (): RecorderOptions => ({
     permission: { known: [] },
+    openNetwork,
     routeFor: async () => ({ ...upstream.route, authorization: () => 'Bearer of-the-machine' }),
     agent: 'test/1',
     ports: [8443],

@@ -12,6 +12,7 @@ import {
   isAlive,
   lastWords,
   namespacesAllowed,
+  openNetwork,
   pipProgram,
   runProcess,
 } from '#system';
@@ -100,6 +101,7 @@ async function confined(world: World, home: Home, project: Project, preparation:
     try {
       const recorder = await openRecorder({
         permission: wayOut.permission,
+        openNetwork,
         routeFor: wayOut.routeFor,
         ports: wayOut.ports,
         agent: `sallyport/${world.version}`,

@@ -6,7 +6,7 @@ import { type Duplex, pipeline } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Attempt } from '../attempt.ts';
 import { javaTrustStore } from '../java-trust-store.ts';
-import { RunAuthority } from '../run-authority.ts';
+import { RunAuthority } from './run-authority.ts';
 import { readFirstBytes } from '../first-bytes.ts';
 import {
   ANSWER_HEADER,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { digestOf } from '#kernel';
+import { openNetwork } from '#system';
 import { temporaryFolder } from '#system/testing';
 import {
   ANSWER_HEADER,
@@ -51,6 +52,7 @@ async function bench(
   channel.on('error', () => undefined);
   const exchange = await openExchange(channel, {
     permission: { known: [], ...permission },
+    openNetwork,
     routeFor: async () => ({ ...upstream.route, ...route }),
     agent: 'test/1',
     signal: stop.signal,

@@ -4,8 +4,8 @@ import { constants, performServerHandshake, type ServerHttp2Stream } from 'node:
 import { isIP, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { digestFromHex, digestOf, errorMessage, isFault, printable } from '#kernel';
-import { type ExchangeAnswer, openNetwork, type Route, withoutSecrets } from '#system';
-import { isPublicAddress } from '../public-address.ts';
+import { type ExchangeAnswer, type Network, type NetworkOptions, type Route, withoutSecrets } from '#system';
+import { isPublicAddress } from './public-address.ts';
 import {
   ANSWER_HEADER,
   type AskedRequest,
@@ -33,6 +33,8 @@ export interface Permission {
 
 export interface ExchangeOptions {
   readonly permission: Permission;
+  /** The way out, which is its caller's to give: this context has none. */
+  readonly openNetwork: (options: NetworkOptions) => Promise<Network>;
   /** The machine's way to an address: proxies, authorities, credentials. */
   readonly routeFor: (url: URL) => Promise<Route>;
   /** `user-agent` for requests that name none. */
@@ -48,7 +50,7 @@ const SENT_LIMIT = 64 * 1024 * 1024;
 export async function openExchange(channel: Duplex, options: ExchangeOptions) {
   const { permission, signal } = options;
   const recording = new Recording();
-  const network = await openNetwork({ signal, agent: options.agent, lookup: guardedLookup(permission) });
+  const network = await options.openNetwork({ signal, agent: options.agent, lookup: guardedLookup(permission) });
   const session = performServerHandshake(channel, {
     settings: { initialWindowSize: WINDOW, maxConcurrentStreams: 1000, enablePush: false },
   });

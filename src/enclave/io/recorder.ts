@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Route } from '#system';
+import type { Network, NetworkOptions, Route } from '#system';
 import type { Attempt } from '../attempt.ts';
 import { enclaveFault } from '../faults.ts';
 import { javaTrustStore, TRUST_STORE_PASSWORD } from '../java-trust-store.ts';
@@ -11,6 +11,8 @@ import { openExchange, type Permission } from './exchange.ts';
 
 export interface RecorderOptions {
   readonly permission: Permission;
+  /** The way out, which is its caller's to give: this context has none. */
+  readonly openNetwork: (options: NetworkOptions) => Promise<Network>;
   /** The machine's way to an address: proxies, authorities, credentials. */
   readonly routeFor: (url: URL) => Promise<Route>;
   /** `user-agent` for requests that name none. */

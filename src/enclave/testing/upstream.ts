@@ -3,7 +3,7 @@ import { createServer as createHttp, type RequestListener } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Route } from '#system';
-import { RunAuthority } from '../run-authority.ts';
+import { RunAuthority } from '../agent/run-authority.ts';
 
 /** Servers of any name on this machine, reached as a company reaches its mirrors: by a proxy and an authority of its own. */
 export interface TestUpstream {
