@@ -20,6 +20,12 @@ test('of a flood the first are told, the rest is counted by machine, and another
   assert.deepEqual(tally.summaries(NOW), []);
 });
 
+test('beyond the limit the same thing is counted once, too', () => {
+  const tally = new Tally();
+  for (const _ of [1, 2]) for (let port = 0; port < 30_000; port++) tally.isNew(call('loud', port), `key ${port}`);
+  assert.equal(tally.summaries(NOW)[0]?.count, 10_000);
+});
+
 test('what has a key is told once', () => {
   const tally = new Tally();
   assert.deepEqual(

@@ -9,6 +9,9 @@ const TOLD = 90_000;
 /** Of one machine, so that one that floods does not take the place of the others. */
 const TOLD_BY_ONE = 20_000;
 
+/** Things that are known to have been told or counted. */
+const KEYS = 300_000;
+
 export class Tally {
   readonly #keys = new Set<string>();
   readonly #byMachine = new Map<string, number>();
@@ -25,6 +28,8 @@ export class Tally {
       const known = this.#beyond.get(sort);
       if (known !== undefined) known.count += 1;
       else this.#beyond.set(sort, { sample: attempt, count: 1 });
+      // Counted once, as long as there is room to know that.
+      if (key !== undefined && this.#keys.size < KEYS) this.#keys.add(key);
       return false;
     }
     if (key !== undefined) this.#keys.add(key);

@@ -10,6 +10,7 @@ import { type Machine, protocolName, ROUTER, SINK, type SinkAnswers, type Tuple 
 import { isQuicLong, QuicHellos } from '../quic.ts';
 import { Tally } from '../tally.ts';
 import { type Owner, ownerOf, socketHolder } from './owner.ts';
+import { SilentCalls } from './silent-calls.ts';
 import type { Watch } from './watch.ts';
 
 export interface SinkOptions {
@@ -45,6 +46,8 @@ const KEPT = 64;
 const HEARD = 2000;
 /** Look-ups of an open socket's process, a second. */
 const LOOKUPS = 50;
+/** Milliseconds that a report waits for connections that are being listened to. */
+const FLUSH = 5000;
 /** Datagrams of one ClientHello follow one another at once. */
 const HELLO = 150;
 
@@ -187,7 +190,11 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
   let seen: Tuple[] = [];
   let reading: Promise<void> | undefined;
   let again: Promise<void> | undefined;
+  let took = 0;
   const readSeen = async (): Promise<void> => {
+    // In a flood the sets are long, and reading them is work that programs would wait for.
+    if (took > 100) await new Promise((resolve) => setTimeout(resolve, Math.min(took, 2000)));
+    const began = performance.now();
     const lists = await Promise.all((options.ipv6 ? ['seen4', 'seen6'] : ['seen4']).map((set) => options.list(set)));
     seen = lists
       .flat()
@@ -198,8 +205,11 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
       ports.set(`${from}|${port}|${to}|${protocol}`, Number(meant));
       if (protocol !== 'udp' || Number(meant) === 53) continue;
       const key = `${from}|${port}`;
-      datagrams.set(key, [...(datagrams.get(key) ?? []), [String(to), Number(meant)]]);
+      const known = datagrams.get(key);
+      if (known === undefined) datagrams.set(key, [[String(to), Number(meant)]]);
+      else known.push([String(to), Number(meant)]);
     }
+    took = performance.now() - began;
   };
   /** A reading that began after this call: one that is under way may have missed the newest connection. */
   const refresh = (): Promise<void> => {
@@ -265,10 +275,13 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
   const hellos = new QuicHellos();
   /** Connections whose ClientHello is not whole, and what ends the waiting for the rest. */
   const halves = new Map<string, () => void>();
+  /** Sockets whose datagrams are being looked up, and the last that came meanwhile: it is looked up after that. */
+  const lookedUp = new Map<string, readonly [Buffer, RemoteInfo] | undefined>();
   const datagram = async (message: Buffer, info: RemoteInfo): Promise<void> => {
     const from = plain(info.address);
     const machine = nameOf(from);
     const key = `${from}|${info.port}`;
+    if (lookedUp.has(key) && !halves.has(key)) return void lookedUp.set(key, [message, info]);
     const quic = isQuicLong(message);
     const hello = quic ? hellos.take(key, message) : undefined;
     // The socket may be closed at the next moment.
@@ -283,7 +296,10 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
       // The datagram that came meanwhile tells it, with what both hold.
       if (rest) return;
     }
-    await refresh();
+    lookedUp.set(key, undefined);
+    await refresh().catch(() => undefined);
+    const next = lookedUp.get(key);
+    lookedUp.delete(key);
     const fresh = (datagrams.get(key) ?? []).filter(
       ([to, port]) => !tally.has(`udp ${from} ${info.port} ${to} ${port}`),
     );
@@ -304,6 +320,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
       };
       tell(attempt, `udp ${from} ${info.port} ${to} ${port}`);
     }
+    if (next !== undefined) await datagram(...next);
   };
   const udp: UdpSocket = createSocket({ type: options.ipv6 ? 'udp6' : 'udp4', recvBufferSize: 4 * 1024 * 1024 });
   udp.on('message', (message, info) => {
@@ -318,10 +335,15 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
   udp.bind(SINK.udp, any);
   await once(udp, 'listening');
 
+  const silent =
+    answers.calls === 'drop'
+      ? new SilentCalls(new Map(options.machines.map(({ name }) => [name, () => namespaceOf(name)])))
+      : undefined;
   const answered = ({ reset: 'dropped', refuse: 'refused', drop: 'dropped' } as const)[answers.calls];
   return {
     async flush() {
-      await Promise.all(pending);
+      // Whoever floods without end does not keep the report waiting: the kernel has counted what is under way.
+      await Promise.race([Promise.all(pending), new Promise((resolve) => setTimeout(resolve, FLUSH).unref())]);
       await refresh();
       for (const [from, port, to, protocol, meant] of seen) {
         const key = `${protocol} ${from} ${port} ${to} ${meant}`;
@@ -331,7 +353,9 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
         const machine = nameOf(String(from));
         const owner = observers.watch?.caller(machine, String(to), Number(meant));
         const dns = Number(meant) === 53 ? ({ speaks: 'dns', answer: 'answered' } as const) : { answer: answered };
-        tell({ ...call(machine, String(to), Number(meant), String(protocol)), ...dns, ...owner }, key);
+        const stalledMs = protocol === 'tcp' ? silent?.stalled(machine, Number(port), Number(meant)) : undefined;
+        const stall = stalledMs === undefined ? {} : { stalledMs };
+        tell({ ...call(machine, String(to), Number(meant), String(protocol)), ...dns, ...stall, ...owner }, key);
       }
       for (const family of options.ipv6 ? ['4', '6'] : ['4']) {
         for (const [from, to, protocol, port] of await options.list(`refused${family}`)) {
