@@ -12,6 +12,7 @@ import { doctor, rehearse, verifyReport } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
 import { init } from './init.ts';
+import { review } from './review.ts';
 
 export { operationsCatalogue, operationsFault } from './faults.ts';
 
@@ -49,6 +50,7 @@ export const operations: readonly AnyOperation[] = [
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
   ...ledgerOperations,
   ...policyOperations,
+  review,
   doctor,
   explain,
 ];

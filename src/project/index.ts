@@ -21,3 +21,17 @@ export {
 } from './project.ts';
 export { parseProject, readProject } from './read.ts';
 export { type Draft, draftProject } from './io/draft.ts';
+export {
+  flowLines,
+  flowName,
+  type OwnerSignature,
+  readRegisterPayload,
+  readUses,
+  REGISTER_PAYLOAD_TYPE,
+  type RegisterFinding,
+  registerOf,
+  registerPayload,
+  type RegisterRow,
+  registerVersion,
+  type Use,
+} from './flow-register.ts';
