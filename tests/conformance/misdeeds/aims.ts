@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createSocket, type Socket as Datagrams } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -78,8 +79,9 @@ export async function layOut(t: After, folder: string): Promise<Aims> {
   ];
   for (const one of [join(home, '.ssh'), product, store, project]) await mkdir(one, { recursive: true });
   const key = join(folder, 'owned', 'ledger.key');
-  await writeFile(join(home, '.ssh', 'id_ed25519'), 'a key of somebody');
-  await writeFile(key, 'a key of a side');
+  const contents = ['a key of somebody', 'a key of a side'] as const;
+  await writeFile(join(home, '.ssh', 'id_ed25519'), contents[0]);
+  await writeFile(key, contents[1]);
   const secret = { name: 'MISDEEDS_TEST_SECRET', value: `not-for-you-${process.pid}` };
   return {
     reached,
@@ -97,10 +99,11 @@ export async function layOut(t: After, folder: string): Promise<Aims> {
       unixSockets: [unix],
       abstractSockets: [abstract],
       homes: [home],
-      product,
+      products: [product],
       stores: [store],
       projects: [project],
       keys: [key],
+      treasures: contents.map((content) => createHash('sha256').update(content).digest('hex')),
       secret: secret.value,
       processes: [process.pid],
     },

@@ -105,6 +105,15 @@ test('with rights over a network namespace its sockets of other families open', 
   achieved(account, account['vsock'] === undefined ? IN_NAMESPACES.replace('vsock ', '') : IN_NAMESPACES);
 });
 
+test('unconfined, what is read is carried out although nobody knows what it is', async (t) => {
+  const folder = await temporaryFolder(t);
+  const aims = await layOut(t, folder);
+  const blind = { ...aims, aims: { ...aims.aims, treasures: [] } };
+  const account = await committed(folder, blind, 'read-key', [process.execPath, '--input-type=module', '-e', fromNode]);
+  assert.match(account['read-key']?.how ?? '', /ledger\.key was carried out$/);
+  assert.deepEqual([account['read-key']?.achieved, aims.reached.includes('tcp')], [true, true]);
+});
+
 test('unconfined, a daemon outlives the process that left it behind', async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'aims.json'), JSON.stringify({ only: [] }));

