@@ -169,7 +169,8 @@ export function ecosystems(repository: Repository, listed: readonly string[]): s
 }
 
 /** Identifiers that look like addresses and are never opened. */
-const IDENTIFIERS = /^https:\/\/(?:in-toto\.io\/Statement\/v[\d.]+|slsa\.dev\/provenance\/v1)(?![\w/])/;
+const IDENTIFIERS =
+  /^https?:\/\/(?:in-toto\.io\/Statement\/v[\d.]+|slsa\.dev\/provenance\/v1|www\.w3\.org\/2000\/svg)(?![\w/])/;
 const HERE =
   /^(?:127\.|\[::1?\]|localhost\b|0\.0\.0\.0|(?:10|192\.168|169\.254|192\.0\.2|198\.51\.100|203\.0\.113)\.|[\w.-]*\bexample\b|[\w.-]+\.(?:test|invalid|local|internal)\b|[a-z][a-z0-9-]*(?::\d+|[/'"`)\s]|$)|[$<{*%[\\(]|user|u:|name:)/;
 /** Written so that this file does not name them either. */

@@ -5,7 +5,6 @@ import { lintCatalogue, type LintCode } from './rules.ts';
 export function sarif(remarks: readonly Remark[], version: string): string {
   const used = [...new Set(remarks.map(({ rule }) => rule))].sort();
   const log = {
-    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
     runs: [
       {
