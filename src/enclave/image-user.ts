@@ -15,9 +15,9 @@ export function userOf(words: string, passwd: string, group: string): { uid: num
   return gid === undefined ? undefined : { uid, gid };
 }
 
-/** Below 2^32 - 1, which means nobody (chown(2)). */
+/** Up to the largest that a runtime takes: runc refuses 2^31 and above. */
 function isId(text: string): boolean {
-  return /^\d{1,10}$/.test(text) && Number(text) < 0xffff_ffff;
+  return /^\d{1,10}$/.test(text) && Number(text) <= 0x7fff_ffff;
 }
 
 function idIn(text: string | undefined): number | undefined {

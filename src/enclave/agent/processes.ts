@@ -180,15 +180,15 @@ export class Processes {
       clearTimeout(timer);
       // Whoever hits a limit of the kernel may be gone before somebody looks.
       running.stopped ??= this.#watchdog.remove(number) ?? (code === FILE_TOO_LARGE ? 'disk' : undefined);
-      const trouble = troubleOf(bundle);
-      if (trouble !== undefined) tell(trouble);
+      // What it was stands among the output already.
+      const failed = neverBegan(bundle);
       if (running.stopped !== undefined) tell(`sallyport: stopped: ${describeStop(running.stopped, limits)}`);
       log?.note(code === null ? `ended by ${signal}` : `ended with ${code}`);
       await this.#clear(number, running, surroundings);
       this.#send({
         event: 'ended',
         process: number,
-        code: trouble === undefined ? code : 127,
+        code: failed ? 127 : code,
         signal,
         timedOut,
         stopped: running.stopped ?? null,
@@ -277,18 +277,18 @@ function pidIn(bundle: string): number | undefined {
   }
 }
 
-/** Why the runtime could not start it; undefined where it could. */
-function troubleOf(bundle: string): string | undefined {
+/** Whether it was the runtime that failed, and not the program. */
+function neverBegan(bundle: string): boolean {
   try {
     for (const line of readFileSync(join(bundle, 'log'), 'utf8').split('\n')) {
       if (line === '') continue;
       const { level, msg } = JSON.parse(line) as { level?: string; msg?: string };
-      if (level === 'error' && msg?.startsWith('runc run failed') === true) return msg;
+      if (level === 'error' && msg?.startsWith('runc run failed') === true) return true;
     }
   } catch {
     // Nothing was said.
   }
-  return undefined;
+  return false;
 }
 
 /** How many open files may be handed on (proc_pid_limits(5)). */

@@ -136,6 +136,8 @@ tar -tf "$0" | while IFS= read -r name; do
 done
 if chown 1:1 . 2>/dev/null; then chown 0:0 .; owner=--same-owner; else owner=--no-same-owner; fi
 tar -xpf "$0" "$owner" --numeric-owner --overwrite --delay-directory-restore --exclude='.wh.*' --exclude='./dev/*' --exclude='dev/*'
+# Whose the root itself is, is not for a layer to say.
+if [ $owner = --same-owner ]; then chown 0:0 .; fi
 `;
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Enclave, type ImageRoot, unpackImage } from '#enclave';
 import { lastWords, runProcess } from '#system';
@@ -11,8 +11,16 @@ export const PYTHON = '/usr/bin/python3';
 /** Whether there is one. */
 export const hasPython = existsSync(PYTHON);
 
-/** Makes an OCI image of that Python with its libraries, and unpacks it as any other: there is no compiler and no registry. */
-export async function pythonRoot(enclave: Enclave, machine: string, folder: string): Promise<ImageRoot> {
+/**
+ * Makes an OCI image of that Python with its libraries, and unpacks it as any other: there is no compiler and no registry.
+ * `config` is what the image says of itself; a file of user 101 and somebody of the name `app` are in it.
+ */
+export async function pythonRoot(
+  enclave: Enclave,
+  machine: string,
+  folder: string,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<ImageRoot> {
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
   const run = async (command: string, args: readonly string[]): Promise<string> => {
     const ended = await runProcess(command, args, { env, cwd: '/', timeout: 60_000 });
@@ -41,18 +49,27 @@ export async function pythonRoot(enclave: Enclave, machine: string, folder: stri
     return { digest: `sha256:${hex}`, size: bytes.length };
   };
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-  const content = await readFile(layer);
+  const second = join(image, 'second');
+  await mkdir(join(second, 'etc'), { recursive: true });
+  await mkdir(join(second, 'srv'));
+  await writeFile(join(second, 'etc', 'passwd'), 'root:x:0:0::/:/none\napp:x:101:102::/srv:/none\n');
+  await writeFile(join(second, 'srv', 'data'), 'of the image');
+  await chmod(join(second, 'srv', 'data'), 0o600);
+  const above = join(image, 'second.tar');
+  await run('tar', ['-C', second, '-cf', above, '--owner=101', '--group=102', '.']);
   const type = 'application/vnd.oci.image';
-  const layers = [{ mediaType: `${type}.layer.v1.tar`, ...(await put(content)) }];
+  const layers = await Promise.all(
+    [layer, above].map(async (path) => ({ mediaType: `${type}.layer.v1.tar`, ...(await put(await readFile(path))) })),
+  );
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
-  const config = { architecture, os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: [layers[0]?.digest] } };
+  const diffs = layers.map(({ digest }) => digest);
+  const settings = { architecture, os: 'linux', config, rootfs: { type: 'layers', diff_ids: diffs } };
   const manifest = await put(
-    json({ schemaVersion: 2, config: { mediaType: `${type}.config.v1+json`, ...(await put(json(config))) }, layers }),
+    json({ schemaVersion: 2, config: { mediaType: `${type}.config.v1+json`, ...(await put(json(settings))) }, layers }),
   );
   await writeFile(
     join(layout, 'index.json'),
     json({ schemaVersion: 2, manifests: [{ mediaType: `${type}.manifest.v1+json`, ...manifest }] }),
   );
-  await stat(layout);
   return unpackImage(enclave, { machine, layout, folder: join(image, 'unpacked'), env });
 }
