@@ -91,6 +91,7 @@ const SLOW = [
   'src/capture/capture.test.ts',
   'src/capture/prepare.test.ts',
   'src/capture/process.test.ts',
+  'src/enclave/answers.test.ts',
   'src/enclave/enclave.test.ts',
   'src/enclave/limits.test.ts',
   'src/enclave/io/exchange.test.ts',
