@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { errorMessage } from '#kernel';
 import { debianTools, findProgram, namespacesAllowed, runProcess, runtimeEnvironment } from '#system';
+import { HOME } from './surroundings.ts';
 import { type Attempt, describeAttempt, type Enclave, openEnclave, probeFrom } from './index.ts';
 
 // On a machine that lacks them they are unpacked into the cache first, as a rehearsal does.
@@ -166,7 +167,7 @@ describe('an enclave', { skip }, () => {
     );
     assert.match(
       stdout,
-      /^1000\nHOME (LD_LIBRARY_PATH )?PATH PWD (SALLYPORT_LIBRARIES )?TMPDIR (?:\.aws \.docker \.kube \.npmrc \.ssh )\d\n$/,
+      /^(?:1000|0)\nHOME (LD_LIBRARY_PATH )?PATH PWD (SALLYPORT_LIBRARIES )?TMPDIR (?:\.aws \.docker \.kube \.npmrc \.ssh )\d\n$/,
     );
   });
 
@@ -192,7 +193,7 @@ describe('an enclave', { skip }, () => {
       await enclave.run('api', process.execPath, [join(folder, 'install.js')], { ...options(), cwd: folder });
       const by = { from: 'api', package: '@scope/thief@6.6.6' };
       assert.notEqual(
-        await tried({ ...by, kind: 'read', path: '/home/user/.ssh/id_ed25519', answer: 'decoy' }),
+        await tried({ ...by, kind: 'read', path: `${HOME}/.ssh/id_ed25519`, answer: 'decoy' }),
         undefined,
       );
       assert.notEqual(await tried({ ...by, kind: 'write', path: '/usr/local/bin/left-behind' }), undefined);
@@ -201,7 +202,7 @@ describe('an enclave', { skip }, () => {
       assert.notEqual(await tried({ ...by, kind: 'socket', path: '/run/nobody.sock' }), undefined);
       const call = await tried({ ...by, kind: 'call', address: '203.0.113.77', port: 4000 });
       assert.match(call?.process?.command ?? '', /install\.js$/);
-      assert.equal(call?.leaks, '/home/user/.ssh/id_ed25519');
+      assert.equal(call?.leaks, `${HOME}/.ssh/id_ed25519`);
       assert.ok((call?.stalledMs ?? -1) >= 0);
       assert.equal(describeAttempt(call as Attempt).startsWith('api (@scope/thief@6.6.6: '), true);
     },

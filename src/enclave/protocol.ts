@@ -60,8 +60,6 @@ export interface StartRequest {
   readonly log?: string;
   /** Standard input comes by `input`, and all output is passed on, not only the first of it. */
   readonly interactive: boolean;
-  /** It has a terminal of its own; both outputs are one then. */
-  readonly terminal?: { readonly columns: number; readonly rows: number };
 }
 
 /** What a log file has seen. */

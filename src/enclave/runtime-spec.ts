@@ -37,12 +37,10 @@ export interface Confined {
   readonly files: number;
   /** Where no cgroup holds the memory: a bound for what each process reserves, far above what it may use. */
   readonly boundData: boolean;
-  /** Columns and rows of its terminal; absent is no terminal. */
-  readonly terminal?: { readonly columns: number; readonly rows: number };
   readonly seccomp: SeccompProfile;
 }
 
-const SLACK = { bytes: 64 * 1024 * 1024, processes: 64, data: 4 * 1024 ** 3 } as const;
+const SLACK = { bytes: 64 * 1024 * 1024, processes: 2000, data: 4 * 1024 ** 3 } as const;
 
 /** What the root of a user namespace needs to be another of its ids, and no more. */
 const OWN_IDS = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL', 'CAP_SETGID', 'CAP_SETUID'];
@@ -107,13 +105,12 @@ export const MASKED = [
 
 /** The whole configuration, to be written as config.json of a bundle. */
 export function runtimeSpec(confined: Confined): Record<string, unknown> {
-  const { identity, limits, terminal } = confined;
+  const { identity, limits } = confined;
   const capabilities = confined.ownIds && identity.several ? OWN_IDS : [];
   return {
     ociVersion: '1.0.2',
     process: {
-      terminal: terminal !== undefined,
-      ...(terminal === undefined ? {} : { consoleSize: { width: terminal.columns, height: terminal.rows } }),
+      terminal: false,
       user: { uid: identity.uid, gid: identity.gid, umask: 0o022 },
       args: confined.args,
       env: Object.entries(confined.env).map(([name, value]) => `${name}=${value}`),

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { shellQuote } from '#kernel';
 import { type EnclaveIds, identityOf, NOBODY } from '../identity.ts';
 import { describeStop, type Stopped } from '../limits.ts';
 import type { Machine } from '../network.ts';
@@ -106,21 +105,19 @@ export class Processes {
     running.cgroup = cgroup;
     const bundle = view.bundle(number);
     const program = [request.command, ...request.args];
-    // A person's shell is the first process itself, and an image brings an init of its own or needs none.
-    const direct = root !== undefined || request.terminal !== undefined;
     const spec = runtimeSpec({
       ...prepared,
       hostname: machine.name,
       network: `/run/netns/${machine.id}`,
-      args: direct ? program : ['/bin/sh', '-c', INIT, '-', ...program],
-      env: request.terminal === undefined ? request.env : { TERM: 'xterm-256color', ...request.env },
+      // An image brings a first process of its own, or needs none.
+      args: root !== undefined ? program : ['/bin/sh', '-c', INIT, '-', ...program],
+      env: request.env,
       cwd: request.cwd,
       identity,
       ownIds: root !== undefined || request.as !== undefined,
       limits,
       files: this.#files,
       boundData: !cgroup.controllers.includes('memory'),
-      ...(request.terminal === undefined ? {} : { terminal: request.terminal }),
       seccomp: seccompProfile(process.arch === 'arm64' ? 'arm64' : 'x64', listener?.(request.machine, writable)),
     });
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
@@ -129,7 +126,7 @@ export class Processes {
       ...['run', '--bundle', bundle, '--pid-file', join(bundle, 'pid'), `${machine.id}-${number}`],
     ];
     if (running.stopping) throw new Error('It was stopped before it began.');
-    const child = spawn('/bin/sh', ['-c', LAUNCH, '-', ...cgroup.doors, '--', ...terminalWords(request, words)], {
+    const child = spawn('/bin/sh', ['-c', LAUNCH, '-', ...cgroup.doors, '--', ...words], {
       cwd: '/',
       env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', SHELL: '/bin/sh' },
       detached: true,
@@ -258,14 +255,6 @@ export class Processes {
 
 /** Enters the cgroups before `--`, then becomes what follows. */
 const LAUNCH = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 125; shift; done; shift; exec "$@"';
-
-/** A terminal for the runtime, which then makes one of the program's own and passes on what is typed. */
-function terminalWords({ terminal }: StartRequest, words: readonly string[]): readonly string[] {
-  if (terminal === undefined) return words;
-  const { columns, rows } = terminal;
-  const line = `stty rows ${rows} cols ${columns}; exec ${words.map(shellQuote).join(' ')}`;
-  return ['script', '-qec', line, '/dev/null'];
-}
 
 /** The first process of a container, once there is one. */
 function pidIn(bundle: string): number | undefined {

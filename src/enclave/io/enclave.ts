@@ -77,8 +77,6 @@ export interface InsideOptions {
   /** `owner` is for Sallyport itself: it runs as the user who started it. */
   readonly as?: Who;
   readonly limits?: Partial<Limits>;
-  /** Gives it a terminal. */
-  readonly terminal?: { readonly columns: number; readonly rows: number };
   /** Standard input is the caller's (`write`), and all of its output comes to onOutput. Default: no input. */
   readonly interactive?: boolean;
   readonly onOutput?: (piece: Buffer, from: 'stdout' | 'stderr') => void;
@@ -376,7 +374,6 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         ...(inside.root === undefined ? {} : { root: inside.root }),
         ...(inside.as === undefined ? {} : { as: inside.as }),
         limits: { ...LIMITS, ...inside.limits },
-        ...(inside.terminal === undefined ? {} : { terminal: inside.terminal }),
         timeout: inside.timeout ?? 0,
         ...(inside.log === undefined ? {} : { log: inside.log }),
         interactive: inside.interactive ?? false,
