@@ -45,6 +45,11 @@ export const rehearseCatalogue = {
     fix: 'A newer version of Sallyport may have written it: check it with that one.',
     kind: 'reason',
   },
+  'rehearse.long-path': {
+    title: 'The path of the project is too long for the database of a side.',
+    fix: 'Move the project to a shorter path, or mount its folder at one.',
+    kind: 'usage',
+  },
   'rehearse.age': {
     title: 'This is no time for which an enclave can be kept.',
     fix: "Write a number and a unit, for example '--keep-for 30m': s, m, h or d, at most 24 days.",

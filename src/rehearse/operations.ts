@@ -81,6 +81,8 @@ const doctorOutput = z.object({
     z.object({
       name: z.string(),
       ok: z.boolean(),
+      /** The main things work without it. */
+      minor: z.boolean(),
       found: z.string(),
       /** What is not possible without it. */
       costs: z.string(),

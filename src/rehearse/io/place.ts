@@ -1,4 +1,4 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { access, constants, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, type Files } from '#kernel';
 import { makeFolderDurably, processStart, writeDurably } from '#system';
@@ -27,6 +27,9 @@ export interface Place {
   readonly enclaves: string;
 }
 
+/** Bytes of a path: SQLite takes 512 for its database, and adds to it (SQLITE_MAX_PATHLEN). */
+const PATH = 480;
+
 export function placeOf(folder: string): Place {
   const base = join(folder, '.sallyport');
   return {
@@ -49,7 +52,12 @@ export async function openPlace(files: Files, place: Place): Promise<() => Promi
   if ((await files.look(place.folder))?.kind !== 'folder') {
     throw rehearseFault('rehearse.no-folder', { where: place.folder });
   }
+  if (Buffer.byteLength(place.base) > PATH) {
+    throw rehearseFault('rehearse.long-path', { where: place.folder, detail: `It has more than ${PATH} bytes.` });
+  }
   if ((await files.look(place.base)) === undefined) {
+    // Making a folder with those above it says that something is not there, whatever is in the way.
+    await access(place.folder, constants.W_OK);
     await makeFolderDurably(files, place.base, 0o700);
     await writeDurably(files, join(place.base, '.gitignore'), '*\n');
   }
