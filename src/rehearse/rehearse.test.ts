@@ -8,6 +8,7 @@ import { testWorld } from '#kernel/testing';
 import { debianTools, findProgram, namespacesAllowed, nodeFiles, runProcess } from '#system';
 import { temporaryFolder } from '#system/testing';
 import { rehearseVerb } from './verbs/rehearse.ts';
+import { verifyReportVerb } from './verbs/verify.ts';
 
 // On a machine that lacks them they are unpacked into the cache first, as a rehearsal does.
 const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
@@ -70,6 +71,30 @@ describe('a rehearsal', { skip }, () => {
     const call = report.attempts.find(({ serverName }) => serverName === 'telemetry.example.test');
     assert.deepEqual([call?.port, call?.protocol, call?.deliberate], [443, 'tcp', true]);
     assert.deepEqual(JSON.parse(await readFile(report.report, 'utf8')), report);
+    const root = join(folder, '.sallyport/inside/trust/own/root.1.dsse.json');
+    const genuine = await verifyReportVerb.run({ report: report.report, root }, world);
+    assert.deepEqual([genuine.verdict, genuine.reasons, genuine.entry], ['verified', [], report.entry]);
+    assert.deepEqual(
+      report.proofs
+        .map(({ side, what }) => `${side}: ${what}`)
+        .filter((one) => /(?:sealed|admitted|pinned)$/.test(one)),
+      [
+        'outside: The bundle was sealed',
+        'inside: The root of the outside was pinned',
+        'inside: The bundle was admitted',
+      ],
+    );
+    assert.ok(
+      report.artifacts?.files.every(({ row, served, why }) => (row === 'artifact' ? served && why === '' : true)),
+    );
+    const limits = new Map(report.enclave?.limits.map(({ what, state }) => [what, state]));
+    for (const what of ['Network', 'Files of the host', 'Capabilities', 'New privileges', 'System calls', 'User']) {
+      assert.equal(limits.get(what), 'in-force', what);
+    }
+    assert.match(report.enclave?.kernel ?? '', /^Linux \d/);
+    assert.deepEqual(report.logs.map(({ service }) => service).sort(), ['back', 'front']);
+    for (const { start, milliseconds } of report.steps)
+      assert.ok(start >= 0 && start + milliseconds <= report.milliseconds);
 
     const tools = await debianTools(['openssl', 'zstd'], { env: process.env });
     const empty = await temporaryFolder(t);
@@ -109,6 +134,8 @@ describe('a rehearsal', { skip }, () => {
     assert.equal(step?.outcome, 'not-tested');
     assert.match(step?.detail ?? '', /Operation not permitted/);
     assert.equal(shut.steps.find(({ id }) => id === 'admit')?.outcome, 'ok');
+    assert.equal(shut.enclave, undefined);
+    assert.equal((await verifyReportVerb.run({ report: shut.report, root }, world)).verdict, 'verified');
   });
 
   test('two at once: the second is told who the first is', async (t) => {
