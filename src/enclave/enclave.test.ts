@@ -223,7 +223,7 @@ describe('an enclave', { skip }, () => {
       writable: [own],
     });
     const top = work.split('/')[1] ?? '';
-    assert.match(ended.stdout, new RegExp(`^yes yes [^a-z]*/: .*\\b${top}\\b.*/home/user/\\.\\.: user `));
+    assert.match(ended.stdout, new RegExp(`^yes yes [^a-z]*/: .*\\b${top}\\b.*${HOME}/\\.\\.: user `));
     assert.match(ended.stderr, /Read-only file system.*Read-only file system/s);
     const read = (folder: string): Promise<string> => readFile(join(folder, 'file'), 'utf8');
     assert.deepEqual(await Promise.all([shown, own, other].map(read)), ['yes ', 'written\n', 'yes ']);

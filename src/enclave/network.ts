@@ -141,7 +141,7 @@ export function ruleset(
       `  set machines${name} { type ${type}; ${elements(machines.map((machine) => machine[key]))} }`,
       `  set allowed${name} { type ${type} . ${type} . inet_proto . inet_service; ${elements(allowed)} }`,
       `  set refused${name} { type ${type} . ${type} . inet_proto . inet_service; flags dynamic; size 65535; }`,
-      `  set seen${name} { type ${type} . inet_service . ${type} . inet_proto . inet_service; flags dynamic,timeout; size 65535; timeout 10m; }`,
+      `  set seen${name} { type ${type} . inet_service . ${type} . inet_proto . inet_service; flags dynamic,timeout; size 32768; timeout 10m; }`,
       `  set other${name} { type ${type} . ${type} . inet_proto; flags dynamic; size 65535; }`,
     );
   }

@@ -91,7 +91,7 @@ test('what is no call of a program to a host is not in the list', () => {
   const attempts: Attempt[] = [
     { time, from: 'web', kind: 'edge', to: 'db', address: '10.231.0.3', port: 1, protocol: 'tcp' },
     { time, from: 'web', kind: 'socket', protocol: 'vsock' },
-    { time, from: 'web', kind: 'read', protocol: 'file', path: '/home/user/.npmrc' },
+    { time, from: 'web', kind: 'read', protocol: 'file', path: '/key' },
   ];
   assert.deepEqual(runtimeHosts(attempts, [outcome('web', true)], {}), []);
 });

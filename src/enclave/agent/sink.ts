@@ -304,6 +304,13 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
       ([to, port]) => !tally.has(`udp ${from} ${info.port} ${to} ${port}`),
     );
     const leak = leaks(message);
+    if (!datagrams.has(key)) {
+      // The kernel's set is full: where it went is not known, that it was tried is.
+      const words = wordsOf(hello ?? { speaks: quic ? 'quic' : '', incomplete: false }, undefined, '');
+      const firstBytes = message.subarray(0, KEPT).toString('hex');
+      const bare: Bare = { from: machine, kind: 'call', protocol: 'udp', ...words, firstBytes, answer: 'dropped' };
+      tell({ ...bare, ...(leak === undefined ? {} : { leaks: leak }), ...holding }, `udp ${key} ?`);
+    }
     for (const [to, port] of fresh) {
       const attempt: Bare = {
         ...call(machine, to, port, 'udp'),
