@@ -41,7 +41,11 @@ export function signCustody(custody: Custody, signers: readonly Signer[]): Uint8
     predicate: { version: '1.0', critical: [], event, medium, seals: [...seals], from, to, site, at, previous },
   });
   // A link is one line of its chain.
-  return Buffer.from(Buffer.from(signEnvelope(STATEMENT_PAYLOAD_TYPE, payload, signers)).toString('utf8').trimEnd());
+  return Buffer.from(
+    Buffer.from(signEnvelope(STATEMENT_PAYLOAD_TYPE, payload, signers))
+      .toString('utf8')
+      .trimEnd(),
+  );
 }
 
 export function readCustody(bytes: Uint8Array): Custody | undefined {

@@ -20,6 +20,8 @@ const PACKAGES = {
   pip3: 'python3-pip',
   tcpdump: 'tcpdump',
   tshark: 'tshark',
+  'pkcs11-tool': 'opensc',
+  'softhsm2-util': 'softhsm2',
 } as const;
 export type ToolName = keyof typeof PACKAGES;
 

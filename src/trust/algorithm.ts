@@ -76,6 +76,26 @@ export function signatureFits(key: PublicKey, message: Uint8Array, signature: Ui
   }
 }
 
+/** A private key at work, wherever it lies. */
+export interface SigningKey extends PublicKey {
+  /** What does the operation: this process's OpenSSL, a token's module, an agent. Never a claim of validation. */
+  readonly module: string;
+  sign(message: Uint8Array): Uint8Array;
+}
+
+/** r and s beside each other, as tokens and agents give them, in DER (RFC 3279 section 2.2.3), as envelopes have them. */
+export function derSignature(raw: Uint8Array): Uint8Array {
+  const number = (part: Uint8Array): Buffer => {
+    let start = 0;
+    while (start < part.length - 1 && part[start] === 0) start += 1;
+    const digits = part.subarray(start);
+    const positive = (digits[0] ?? 0) < 0x80 ? digits : Buffer.concat([Uint8Array.of(0), digits]);
+    return Buffer.concat([Uint8Array.of(0x02, positive.length), positive]);
+  };
+  const both = Buffer.concat([number(raw.subarray(0, raw.length / 2)), number(raw.subarray(raw.length / 2))]);
+  return Buffer.concat([Uint8Array.of(0x30, both.length), both]);
+}
+
 export function signWith(algorithm: Algorithm, key: KeyObject, message: Uint8Array): Uint8Array {
   return sign(HASH[algorithm], message, key);
 }

@@ -101,6 +101,14 @@ export const trustCatalogue = {
     title: "The key belongs to no holder who has this role in the side's root.",
     fix: "Use a key that the root names for this role ('sallyport trust show' lists them), or have the root's holders add it.",
   },
+  'trust.token': {
+    title: 'The key on the token cannot be used.',
+    fix: "Name it as pkcs11:token=NAME;object=LABEL?module-path=/path/of/module.so ('pkcs11-tool --module … -O' lists what a token has; the program comes with OpenSC). A token that is locked is unlocked by its own tools.",
+  },
+  'trust.agent': {
+    title: 'The key of the ssh-agent cannot be used.',
+    fix: "Start an agent and add the key ('ssh-add'), then name it as ssh-agent: and its comment or fingerprint, as 'ssh-add -l' lists them.",
+  },
   'trust.key-differs': {
     title: "The ledger's key is not the one that its verifier key names.",
     fix: 'HOME/keys/ledger.key and HOME/trust/ledger.vkey were made together; restore both from the same backup.',

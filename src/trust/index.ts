@@ -2,6 +2,7 @@ export { type Algorithm, algorithms, keyidOf, type PublicKey, readPublicKey, sig
 export { type Extension, extendChain } from './chain.ts';
 export { trustCatalogue } from './faults.ts';
 export {
+  keyNames,
   keySigner,
   ledgerSigner,
   type NoteSigner,

@@ -81,6 +81,23 @@ export const keyNewOutput = z.object({
 });
 export type KeyNewOutput = z.infer<typeof keyNewOutput>;
 
+const keyPublicInput = z.object({
+  key: z.string(),
+  holder: z.string(),
+  out: z.string(),
+  passphraseFile: z.array(z.string()).optional(),
+});
+export type KeyPublicInput = z.infer<typeof keyPublicInput>;
+const keyPublicOutput = z.object({
+  public: z.string(),
+  holder: z.string(),
+  algorithm: z.string(),
+  keyid: z.string(),
+  /** What does the operations of this key. */
+  module: z.string(),
+});
+export type KeyPublicOutput = z.infer<typeof keyPublicOutput>;
+
 const onDraft = { out: z.string(), expires: z.string().optional(), home: z.string().optional() };
 const thresholds = z.array(z.string()).optional();
 
@@ -174,6 +191,7 @@ export function trustOperations(
   Operation<ShowInput, ShowOutput>,
   Operation<PinInput, PinOutput>,
   Operation<KeyNewInput, KeyNewOutput>,
+  Operation<KeyPublicInput, KeyPublicOutput>,
   Operation<ProposeInput, ProposeOutput>,
   Operation<RotateInput, ProposeOutput>,
   Operation<RevokeInput, ProposeOutput>,
@@ -225,6 +243,19 @@ export function trustOperations(
       input: keyNewInput as never,
       output: keyNewOutput,
       load: async () => (await import('./verbs/key-new.ts')).keyNewVerb,
+    }),
+    operation<KeyPublicInput, KeyPublicOutput>({
+      name: ['trust', 'key', 'public'],
+      summary: 'Write the public half of a key that is there already: a file, a key on a token, one of an ssh-agent',
+      parameters: [
+        { key: 'key', form: 'KEY', help: 'a file, pkcs11:token=…;object=…?module-path=…, or ssh-agent:COMMENT' },
+        { key: 'holder', form: '--holder NAME', help: 'whose key it is' },
+        { key: 'out', form: '-o FILE', help: 'where the public half is written' },
+        passphraseFile,
+      ],
+      input: keyPublicInput as never,
+      output: keyPublicOutput,
+      load: async () => (await import('./verbs/key-public.ts')).keyPublicVerb,
     }),
     operation<ProposeInput, ProposeOutput>({
       name: ['trust', 'propose'],

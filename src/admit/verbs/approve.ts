@@ -3,7 +3,7 @@ import { openMedium, readBundle, summaryOf } from '#bundle';
 import type { BundleHead } from '#bundle';
 import type { Files, Implementation } from '#kernel';
 import { homePath, openHome } from '#system';
-import { effectiveRoot, passphrasesOf, readRoots, roleSigners } from '#trust';
+import { keyNames, effectiveRoot, passphrasesOf, readRoots, roleSigners } from '#trust';
 import { signApproval } from '../approval.ts';
 import { admitFault } from '../faults.ts';
 import { type HeldBundle, heldBundles, keepApproval } from '../held.ts';
@@ -28,7 +28,7 @@ export const approveVerb: Implementation<ApproveInput, ApproveOutput> = {
     const root = input.root === undefined ? undefined : resolve(cwd, input.root);
     const effective = await effectiveRoot(files, home.path, root);
     const head = await headOf(files, held.path);
-    const paths = (input.key ?? []).map((name) => resolve(cwd, name));
+    const paths = keyNames(cwd, input.key);
     if (head !== undefined && paths.length > 0) {
       const signers = await roleSigners(
         files,

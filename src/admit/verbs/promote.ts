@@ -4,7 +4,7 @@ import { digestOf, hexOf, type Implementation, isObject, printable } from '#kern
 import { openLog } from '#ledger';
 import { openStore } from '#store';
 import { homePath, openHome, writeDurably } from '#system';
-import { effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners } from '#trust';
+import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners } from '#trust';
 import { admitFault, reason } from '../faults.ts';
 import type { PromoteInput, PromoteOutput } from '../operations.ts';
 import { signPromotion } from '../promotion.ts';
@@ -26,7 +26,7 @@ export const promoteVerb: Implementation<PromoteInput, PromoteOutput> = {
       home.path,
       input.root === undefined ? undefined : resolve(cwd, input.root),
     );
-    const paths = (input.key ?? []).map((name) => resolve(cwd, name));
+    const paths = keyNames(cwd, input.key);
     const passphrases = passphrasesOf(world, input.passphraseFile);
     const signers = await roleSigners(files, effective.root, 'approver', paths, passphrases);
     if (signers.length === 0) throw admitFault('admit.no-key', { where: '--key' });

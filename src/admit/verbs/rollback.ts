@@ -4,7 +4,7 @@ import { openLog } from '#ledger';
 import { parseLock } from '#project';
 import { openStore } from '#store';
 import { homePath, openHome } from '#system';
-import { effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners } from '#trust';
+import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners } from '#trust';
 import { type Approval, judgeApprovals, signApproval } from '../approval.ts';
 import { admitFault } from '../faults.ts';
 import type { RollbackInput, RollbackOutput } from '../operations.ts';
@@ -26,7 +26,7 @@ export const rollbackVerb: Implementation<RollbackInput, RollbackOutput> = {
       home.path,
       input.root === undefined ? undefined : resolve(cwd, input.root),
     );
-    const paths = (input.key ?? []).map((name) => resolve(cwd, name));
+    const paths = keyNames(cwd, input.key);
     const signers = await roleSigners(
       files,
       effective.root,

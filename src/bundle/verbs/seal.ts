@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { type Digest, digestFromHex, hexOf, type Implementation, instantOf, type World } from '#kernel';
 import { STATEMENT_PAYLOAD_TYPE } from '#formats';
 import { homePath, openHome, readIfThere } from '#system';
-import { holdersWith, passphrasesOf, readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
+import { keyNames, holdersWith, passphrasesOf, readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
 import { formatConsistency, type Ledger, openLedger } from '#ledger';
 import { parseLock, readProject } from '#project';
 import { openStore } from '#store';
@@ -58,7 +58,7 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
   const signers = await sealersOf(
     files,
     home.path,
-    (input.key ?? []).map((path) => resolve(cwd, path)),
+    keyNames(cwd, input.key),
     passphrasesOf(world, input.passphraseFile),
   );
   const own = (await readRoots(files, home.path)).at(-1)?.root;

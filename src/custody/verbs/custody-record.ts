@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Implementation, instantOf, printable } from '#kernel';
 import { openLedger } from '#ledger';
 import { homePath, openHome, readIfThere, writeDurably } from '#system';
-import { effectiveRoot, passphrasesOf, readRoots, roleSigners } from '#trust';
+import { keyNames, effectiveRoot, passphrasesOf, readRoots, roleSigners } from '#trust';
 import { formatChain, linkDigest, parseChain } from '../custody-chain.ts';
 import { CUSTODY_PREDICATE, HANDS, readCustody, signCustody } from '../custody-statement.ts';
 import { custodyFault } from '../faults.ts';
@@ -32,7 +32,7 @@ export const custodyRecordVerb: Implementation<CustodyRecordInput, CustodyRecord
     const last = links.at(-1);
     const before = last === undefined ? undefined : readCustody(last);
     const from = input.from ?? before?.to ?? to;
-    const keys = (input.key ?? []).map((name) => resolve(cwd, name));
+    const keys = keyNames(cwd, input.key);
     if (keys.length === 0) throw custodyFault('custody.no-key', { where: '--key' });
     const passphrases = passphrasesOf(world, input.passphraseFile);
     const signers = await roleSigners(files, effective.root, HANDS, keys, passphrases);

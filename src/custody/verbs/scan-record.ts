@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { type Implementation, instantOf } from '#kernel';
 import { writeDurably } from '#system';
-import { keySigner, passphrasesOf } from '#trust';
+import { keyNames, keySigner, passphrasesOf } from '#trust';
 import { volumeAt } from '../io/volume.ts';
 import type { ScanRecordInput, ScanRecordOutput } from '../operations.ts';
 import { signScan } from '../scan.ts';
@@ -10,7 +10,12 @@ export const scanRecordVerb: Implementation<ScanRecordInput, ScanRecordOutput> =
   async run(input, world) {
     const { files, cwd, clock, signal } = world;
     const { scanner, verdict, engine } = input;
-    const signer = await keySigner(files, resolve(cwd, input.key), scanner, passphrasesOf(world, input.passphraseFile));
+    const signer = await keySigner(
+      files,
+      keyNames(cwd, [input.key])[0] ?? '',
+      scanner,
+      passphrasesOf(world, input.passphraseFile),
+    );
     const { sha256 } = await volumeAt(files, resolve(cwd, input.volume), signal);
     const path = resolve(cwd, input.out);
     const scan = { sha256, scanner, verdict, engine, at: instantOf(clock.now()) };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Implementation } from '#kernel';
 import { homePath, openHome, writeDurably } from '#system';
-import { effectiveRoot, passphrasesOf, roleSigners } from '#trust';
+import { keyNames, effectiveRoot, passphrasesOf, roleSigners } from '#trust';
 import { gateFault } from '../faults.ts';
 import type { ReleaseApproveInput, ReleaseApproveOutput } from '../operations.ts';
 import { readReleasePolicy } from '../outward/release-policy.ts';
@@ -20,7 +20,7 @@ export const releaseApproveVerb: Implementation<ReleaseApproveInput, ReleaseAppr
     );
     const draft = resolve(cwd, input.draft);
     const { bytes } = await readDraft(files, draft);
-    const paths = (input.key ?? []).map((name) => resolve(cwd, name));
+    const paths = keyNames(cwd, input.key);
     if (paths.length === 0) throw gateFault('gate.no-key', { where: '--key' });
     const passphrases = passphrasesOf(world, input.passphraseFile);
     const signers = await roleSigners(files, effective.root, 'approver', paths, passphrases);

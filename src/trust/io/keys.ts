@@ -3,13 +3,15 @@ import { resolve } from 'node:path';
 import { formatVkey, isProblem, NOTE_ED25519, noteKeyHash, parseVkey } from '#formats';
 import { errorCode, type Files, printable, type World } from '#kernel';
 import { readIfThere } from '#system';
-import { type PublicKey, publicKeyOf, signWith } from '../algorithm.ts';
+import { publicKeyOf, type SigningKey, signWith } from '../algorithm.ts';
 import { trustFault } from '../faults.ts';
 import type { Role } from '../role.ts';
 import type { Root } from '../root.ts';
 import type { Signer } from '../signing.ts';
 import { homeOf, type Place } from './place.ts';
+import { tokenKey } from './pkcs11.ts';
 import { readPinned, readRoots } from './roots.ts';
+import { agentKey } from './ssh-agent.ts';
 
 const KEY_SIZE_LIMIT = 64 * 1024;
 const PASSPHRASE_SIZE_LIMIT = 4096;
@@ -20,8 +22,27 @@ const PASSPHRASE_SIZE_LIMIT = 4096;
  */
 export type Passphrases = (keyFile: string) => Promise<readonly string[]>;
 
-export interface PrivateKey extends PublicKey {
+export interface PrivateKey extends SigningKey {
   readonly private: KeyObject;
+}
+
+/** Whether a name is that of a key which lies in no file: on a token or with an agent. */
+export function isKeyReference(name: string): boolean {
+  return name.startsWith('pkcs11:') || name.startsWith('ssh-agent:');
+}
+
+/** Paths are relative to the working folder; references to keys that lie elsewhere stay as they are. */
+export function keyNames(cwd: string, names: readonly string[] = []): string[] {
+  return names.map((name) => (isKeyReference(name) ? name : resolve(cwd, name)));
+}
+
+/** A key by its name: a private key file, a PKCS #11 URI, or `ssh-agent:` and which. */
+export async function signingKey(files: Files, name: string, passphrases?: Passphrases): Promise<SigningKey> {
+  if (name.startsWith('ssh-agent:')) return agentKey(name, process.env);
+  if (name.startsWith('pkcs11:')) {
+    return tokenKey(files, name, async () => (await passphrases?.(name))?.[0]);
+  }
+  return readPrivateKey(files, name, passphrases);
 }
 
 /** A private key file: PKCS#8 PEM, encrypted or not; a plain file that only its owner can read. */
@@ -108,7 +129,12 @@ export function parsePrivateKey(pem: string, where: string, passphrases: readonl
   }
   const known = publicKeyOf(key);
   if (known === undefined) throw unreadable(`Its type, ${key.asymmetricKeyType ?? 'unknown'}, is not used here.`);
-  return { ...known, private: key };
+  return {
+    ...known,
+    private: key,
+    module: `OpenSSL ${process.versions.openssl}`,
+    sign: (message) => signWith(known.algorithm, key, message),
+  };
 }
 
 function firstOpened(pem: string, passphrases: readonly string[]): KeyObject | undefined {
@@ -127,12 +153,12 @@ function opened(pem: string, passphrase?: string): KeyObject | undefined {
   }
 }
 
-export function signerOf(key: PrivateKey, holder: string): Signer {
+export function signerOf(key: SigningKey, holder: string): Signer {
   return {
     keyid: key.keyid,
     algorithm: key.algorithm,
     holder,
-    sign: (message) => signWith(key.algorithm, key.private, message),
+    sign: (message) => key.sign(message),
     publicKeyPem: publicPem(key.object),
   };
 }
@@ -158,7 +184,7 @@ export async function sealersOf(
   const paths = keyFiles === undefined || keyFiles.length === 0 ? [`${homeOf(home).keys}/sealer.key`] : keyFiles;
   const signers = new Map<string, Signer>();
   for (const path of paths) {
-    const key = await readPrivateKey(files, path, passphrases);
+    const key = await signingKey(files, path, passphrases);
     const holder = roots.map((root) => holderOf(root, key.keyid, 'sealer')).find((name) => name !== undefined);
     if (holder === undefined) {
       throw trustFault('trust.key-unknown', { where: path, detail: `Role sealer, key ${key.keyid}.` });
@@ -179,7 +205,7 @@ export async function roleSigners(
   const roles = typeof role === 'string' ? [role] : role;
   const signers = new Map<string, Signer>();
   for (const path of keyFiles) {
-    const key = await readPrivateKey(files, path, passphrases);
+    const key = await signingKey(files, path, passphrases);
     const holder = roles.map((one) => holderOf(root, key.keyid, one)).find((name) => name !== undefined);
     if (holder === undefined) {
       throw trustFault('trust.key-unknown', { where: path, detail: `Role ${roles.join(' or ')}, key ${key.keyid}.` });
@@ -191,7 +217,7 @@ export async function roleSigners(
 
 /** A signer of any key file, for statements that no root judges: a scanner's, known by its public key. */
 export async function keySigner(files: Files, path: string, name: string, passphrases?: Passphrases): Promise<Signer> {
-  return signerOf(await readPrivateKey(files, path, passphrases), name);
+  return signerOf(await signingKey(files, path, passphrases), name);
 }
 
 function holderOf(root: Root, keyid: string, role: Role): string | undefined {
@@ -226,7 +252,7 @@ export async function ledgerSigner(files: Files, home: Place): Promise<NoteSigne
   return {
     name: vkey.name,
     keyHash: vkey.keyHash,
-    sign: (text) => signWith('ed25519', key.private, text),
+    sign: (text) => key.sign(text),
     vkey: formatVkey(vkey.name, NOTE_ED25519, raw),
     publicKeyPem: publicPem(key.object),
     keyid: key.keyid,

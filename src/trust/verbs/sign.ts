@@ -2,11 +2,10 @@ import { resolve } from 'node:path';
 import { ENVELOPE_SIGNATURES_LIMIT, pae } from '#formats';
 import type { Implementation } from '#kernel';
 import { writeDurably } from '#system';
-import { signWith } from '../algorithm.ts';
 import { encodeDraft, mergeSignatures, signingKeys } from '../draft.ts';
 import { trustFault } from '../faults.ts';
 import { readDraft } from '../io/drafts.ts';
-import { passphrasesOf, readPrivateKey } from '../io/keys.ts';
+import { isKeyReference, passphrasesOf, signingKey } from '../io/keys.ts';
 import type { SignInput, SignOutput } from '../operations.ts';
 import { ROOT_PAYLOAD_TYPE } from '../root.ts';
 import { showSignatures, signaturesOf } from './signatures.ts';
@@ -35,12 +34,12 @@ export const signVerb: Implementation<SignInput, SignOutput> = {
     const wanted = signingKeys(draft);
     const added: string[] = [];
     for (const name of input.key ?? []) {
-      const path = resolve(cwd, name);
-      const key = await readPrivateKey(files, path, passphrases);
+      const path = isKeyReference(name) ? name : resolve(cwd, name);
+      const key = await signingKey(files, path, passphrases);
       if (!wanted.has(key.keyid))
         throw trustFault('trust.key-not-of-root', { where: path, detail: `Key ${key.keyid}.` });
       if (draft.signatures.some(({ keyid }) => keyid === key.keyid)) continue;
-      draft = mergeSignatures(draft, [{ keyid: key.keyid, sig: signWith(key.algorithm, key.private, message) }]);
+      draft = mergeSignatures(draft, [{ keyid: key.keyid, sig: key.sign(message) }]);
       added.push(key.keyid);
     }
     if (draft.signatures.length > ENVELOPE_SIGNATURES_LIMIT) {
