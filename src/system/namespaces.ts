@@ -5,6 +5,10 @@ import { findProgram } from './tools.ts';
 /** Whether this machine lets us make namespaces, and if not, what stands in the way. */
 export type NamespaceAnswer = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
 
+const MASKED =
+  'parts of /proc are masked, as in a container; one that is started with its system paths open ' +
+  '(Docker: --security-opt systempaths=unconfined, Podman: --security-opt unmask=ALL) may do it';
+
 /**
  * The arguments of unshare(1) for an enclave: one path for everybody, root included. The network namespace is made
  * after the user namespace that owns it, so that its counters can be read. `--kill-child`: all of it dies together.
@@ -49,6 +53,15 @@ export async function namespacesAllowed(
   ] as const) {
     const value = await readFile(file, 'utf8').catch(() => undefined);
     if (value?.trim() === closed) settings.push(`${file.slice('/proc/sys/'.length).replaceAll('/', '.')} is ${closed}`);
+  }
+  // The kernel gives a new /proc only to who sees all of the one that is there (mount_namespaces(7)).
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+  const masks = mounts.split('\n').map((line) => line.split(' ')[4] ?? '');
+  if (
+    lastWords(ended, 2).includes('/proc') &&
+    masks.some((path) => path.startsWith('/proc/') && !path.startsWith('/proc/sys/fs/binfmt_misc'))
+  ) {
+    settings.push(MASKED);
   }
   return { allowed: false, reason: [lastWords(ended, 2), ...settings].filter((part) => part !== '').join('; ') };
 }
