@@ -133,8 +133,8 @@ function sideFor(
   };
   const open = opening(EVERY_POD);
   const apart = new Map<string, { future: FuturePods; opening: Opening }>();
-  for (const { peers } of rules) {
-    for (const peer of peers === 'all' ? [] : peers) {
+  for (const { peers, notPods = [] } of rules) {
+    for (const peer of [...(peers === 'all' ? [] : peers), ...notPods]) {
       const pods = future.get(keyOf(peer));
       if (pods === undefined || apart.has(pods.name)) continue;
       const one = opening(pods);
@@ -203,8 +203,8 @@ function withNames(ports: string, names: readonly string[]): string {
 function futurePods(cluster: Cluster): Map<string, FuturePods> {
   const found = new Map<string, FuturePods>();
   for (const { ingress = [], egress = [] } of cluster.policies) {
-    for (const { peers } of [...ingress, ...egress]) {
-      for (const peer of peers === 'all' ? [] : peers) {
+    for (const { peers, notPods = [] } of [...ingress, ...egress]) {
+      for (const peer of [...(peers === 'all' ? [] : peers), ...notPods]) {
         const key = keyOf(peer);
         if (peer.is !== 'pods' || found.has(key)) continue;
         const future = futureOf(peer);
