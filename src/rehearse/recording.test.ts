@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash, createPublicKey, verify as verifySignature } from 'node:crypto';
 import { copyFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
@@ -99,6 +100,41 @@ test('a report is signed, its digest stands in the ledger inside, and both can b
   assert.match(answer.text, /not proved; without internet: no/);
 });
 
+test('the signature can be checked by other means: DSSE and in-toto as they are written down, with the key of the root', async (t) => {
+  const all = await told(t);
+  const envelope = JSON.parse(await readFile(all.report.signature, 'utf8')) as {
+    payloadType: string;
+    payload: string;
+    signatures: { sig: string }[];
+  };
+  const payload = Buffer.from(envelope.payload, 'base64');
+  const head = `DSSEv1 ${envelope.payloadType.length} ${envelope.payloadType} ${payload.length} `;
+  const key = createPublicKey(await readFile(join(all.inside, 'keys', 'sealer.key')));
+  const signature = Buffer.from(envelope.signatures[0]?.sig ?? '', 'base64');
+  assert.ok(verifySignature(null, Buffer.concat([Buffer.from(head), payload]), key, signature));
+
+  const sha256 = (...parts: (string | Uint8Array)[]): Buffer => {
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  };
+  const statement = JSON.parse(payload.toString()) as {
+    _type: string;
+    subject: { name: string; digest: { sha256: string } }[];
+    predicate: { ledger: { entry: string; statement: string; proof: string } };
+  };
+  assert.equal(statement._type, 'https://in-toto.io/Statement/v1');
+  const report = await readFile(all.report.report);
+  assert.deepEqual(statement.subject, [{ name: 'report.json', digest: { sha256: sha256(report).toString('hex') } }]);
+  // RFC 6962 by hand: the third leaf of three stands alone, beside the node of the first two.
+  const { ledger } = statement.predicate;
+  assert.ok(ledger.entry.includes(sha256(Buffer.from(ledger.statement, 'base64')).toString('hex')));
+  const [, index, sibling = '', , , size, root] = ledger.proof.split('\n');
+  assert.deepEqual([index, size], ['index 2', '3']);
+  const leaf = sha256(Uint8Array.of(0), ledger.entry);
+  assert.equal(sha256(Uint8Array.of(1), Buffer.from(sibling, 'base64'), leaf).toString('base64'), root);
+});
+
 describe('a report that is not what was signed is unverified', () => {
   const cases: Readonly<Record<string, [code: string, change: (all: Told) => Promise<object | undefined>]>> = {
     'one byte changed': [
@@ -157,7 +193,6 @@ describe('a report that is not what was signed is unverified', () => {
         const before = await readFile(path, 'utf8');
         const after = before.replace('"project": "shop"', '"project": "bank"');
         await writeFile(path, after);
-        const { createHash } = await import('node:crypto');
         const hash = (text: string) => createHash('sha256').update(text).digest('hex');
         await resign(folder, inside, (payload) => payload.replaceAll(hash(before), hash(after)));
         return undefined;

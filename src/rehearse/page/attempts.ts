@@ -110,17 +110,19 @@ function readable(hex: string): string {
     .replace(/[^\u0020-\u007e]/g, '.');
 }
 
+/** What needs somebody's attention first. */
 const VERDICTS: Readonly<Record<RuntimeHost['verdict'], readonly [Tone, string]>> = {
   needed: ['bad', 'needed'],
+  unknown: ['open', 'unknown'],
   optional: ['open', 'optional'],
   silenced: ['good', 'silenced'],
-  unknown: ['open', 'unknown'],
 };
 
 /** Hosts that software wants at run time. Undefined where it wants none. */
 export function hostsSection({ runtimeHosts }: Report): Section | undefined {
   if (runtimeHosts.length === 0) return undefined;
-  const shown = runtimeHosts.slice(0, HOSTS);
+  const order = Object.keys(VERDICTS);
+  const shown = [...runtimeHosts].sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict)).slice(0, HOSTS);
   const html = `<p>Needed: the software does not work without the host. Optional: it does. Silenced: a setting keeps it from asking. Unknown: whether it works was not tried.</p>${table(
     {
       id: 'hosts-table',

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { errorCode, type Implementation, printable, type Reason } from '#kernel';
+import { errorCode, type Implementation, printable, type World } from '#kernel';
 import { readIfThere } from '#system';
-import { readRootFile } from '#trust';
-import { judgeReport } from '../evidence.ts';
+import { readRootFile, type Root } from '#trust';
+import { judgeReport, type ReportJudgement } from '../evidence.ts';
 import { besideReport } from '../io/recording.ts';
 import type { VerifyReportInput, VerifyReportOutput } from '../operations.ts';
 
@@ -16,13 +16,7 @@ export const verifyReportVerb: Implementation<VerifyReportInput, VerifyReportOut
     const signature =
       input.signature === undefined ? besideReport(path).signature : resolve(world.cwd, input.signature);
     const { root } = await readRootFile(world.files, resolve(world.cwd, input.root));
-    const envelope = await bounded(signature, readIfThere(world.files, signature, SIGNATURE_LIMIT));
-    const report = await bounded(path, world.files.read(path, REPORT_LIMIT));
-    const large = 'code' in report ? report : envelope !== undefined && 'code' in envelope ? envelope : undefined;
-    const judged =
-      large === undefined
-        ? judgeReport(root, report as Uint8Array, envelope as Uint8Array | undefined, world.clock.now())
-        : { verdict: 'unverified' as const, reasons: [large], holders: [], custody: root.custody };
+    const judged = await judge(world, root, path, signature);
     return {
       verdict: judged.verdict,
       reasons: [...judged.reasons],
@@ -66,12 +60,17 @@ export const verifyReportVerb: Implementation<VerifyReportInput, VerifyReportOut
   },
 };
 
-/** What is too large to be read is judged, like everything else that is given. */
-async function bounded<T>(where: string, reading: Promise<T>): Promise<T | Reason> {
+/** What is too large to be read is judged too, like everything else that is given. */
+async function judge(world: World, root: Root, path: string, signature: string): Promise<ReportJudgement> {
+  let where = signature;
   try {
-    return await reading;
+    const envelope = await readIfThere(world.files, signature, SIGNATURE_LIMIT);
+    where = path;
+    const report = await world.files.read(path, REPORT_LIMIT);
+    return judgeReport(root, report, envelope, world.clock.now());
   } catch (error) {
     if (errorCode(error) !== 'EFBIG') throw error;
-    return { code: 'rehearse.report-malformed', where, detail: 'It is larger than any report.' };
+    const reason = { code: 'rehearse.report-malformed', where, detail: 'It is larger than any report.' };
+    return { verdict: 'unverified', reasons: [reason], holders: [], custody: root.custody };
   }
 }
