@@ -106,7 +106,7 @@ export async function openWatch(options: WatchOptions): Promise<Watch> {
     }
   };
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  const unavailable = await new Promise<string>((resolve) => {
+  let unavailable = await new Promise<string>((resolve) => {
     worker.on('message', (word: WatcherWord) => {
       if (word.word === 'seen') for (const one of word.seen) take(one);
       else if (word.word === 'unavailable') resolve(word.reason);
@@ -119,6 +119,7 @@ export async function openWatch(options: WatchOptions): Promise<Watch> {
     worker.on('exit', () => resolve('the watching thread ended'));
   });
   worker.unref();
+  worker.once('exit', () => (unavailable ||= 'the watching thread ended'));
   const stop = (): void => {
     Atomics.store(new Int32Array(stopping), 0, 1);
     look();
@@ -128,7 +129,9 @@ export async function openWatch(options: WatchOptions): Promise<Watch> {
   // It waits inside the kernel, and the end of the process would wait for it.
   process.on('exit', stop);
   return {
-    unavailable,
+    get unavailable() {
+      return unavailable;
+    },
     reads,
     listener(machine, writable) {
       if (unavailable !== '' || !existsSync(options.path)) return undefined;

@@ -88,6 +88,7 @@ interface Lease {
 class Watcher {
   readonly #libc: Libc;
   readonly #leases: Lease[] = [];
+  readonly #never = new Int32Array(new SharedArrayBuffer(4));
   readonly #programs = new Map<number, WatcherMetadata>();
   readonly #told = new Map<string, number>();
   readonly #owners = new Map<number, { readonly owner: Owner | undefined; readonly until: number }>();
@@ -161,19 +162,22 @@ class Watcher {
     const processes = namespace === undefined ? [] : processesIn(`net:[${statSync(namespace).ino}]`);
     const own = readers === '' ? undefined : new RegExp(readers);
     const name = posix.basename(path);
-    let found = false;
-    for (const { thread, at, flags } of processes.flatMap((pid) => blockedThreads(pid))) {
-      const bytes = this.#libc.readMemory(thread, at, Number(4096n - (at % 4096n)));
-      const end = bytes?.indexOf(0) ?? -1;
-      if (bytes === undefined || posix.basename(bytes.toString('utf8', 0, end === -1 ? bytes.length : end)) !== name)
-        continue;
-      found = true;
+    let found: ReturnType<typeof blockedThreads> = [];
+    // It is signalled before the reader stands still: until it does, the kernel does not say what it does.
+    for (let left = 20; left > 0 && found.length === 0; left--) {
+      found = processes
+        .flatMap((pid) => blockedThreads(pid))
+        .filter(({ thread, at }) => posix.basename(this.#text(thread, at) ?? '') === name);
+      if (found.length === 0) Atomics.wait(this.#never, 0, 0, 1);
+    }
+    for (const { thread, flags } of found) {
       const owner = ownerOf(thread);
       if (own?.test(owner?.process.command ?? '') === true) continue;
       const writing = (flags & 3) !== 0;
       this.#batch.push({ ...(writing ? { seen: 'write', decoy: true } : { seen: 'read' }), machine, path, owner });
     }
-    if (!found) this.#batch.push({ seen: 'read', machine, path, owner: undefined });
+    // Whoever would not wait (O_NONBLOCK) is gone.
+    if (found.length === 0) this.#batch.push({ seen: 'read', machine, path, owner: undefined });
   }
 
   /** The runtime's message (runtime-spec, "The Container Process State") and with it the descriptor. */
@@ -287,17 +291,26 @@ class Watcher {
   }
 
   #write(pid: number, { machine, writable }: WatcherMetadata, at: bigint, folder = -100, making = false): void {
-    const bytes = this.#libc.readMemory(pid, at, Math.min(4096, 4096 - Number(at % 4096n) || 4096));
-    if (bytes === undefined) return;
-    const end = bytes.indexOf(0);
-    // It goes on over the next page; nobody but a corpus of attacks has such names.
-    if (end === -1) return;
-    const path = this.#absolute(pid, bytes.toString('utf8', 0, end), folder);
+    const text = this.#text(pid, at);
+    if (text === undefined) return;
+    const path = this.#absolute(pid, text, folder);
     const own = (open: string): boolean => path === open || path.startsWith(`${open}/`);
     if (path === '' || KEPT_CODE.test(path) || OPEN_FOLDERS.some(own) || writable.some(own)) return;
     // A folder that is there is not made again: `mkdir -p` asks for each part of a path.
     if (making && exists(`/proc/${pid}/root${path}`)) return;
     this.#tell(pid, `write ${path}`, { seen: 'write', machine, path, decoy: false });
+  }
+
+  /** A text that ends with a zero, of at most two pages: the one after it need not be there. */
+  #text(pid: number, at: bigint): string | undefined {
+    const rest = 4096 - Number(at % 4096n);
+    const first = this.#libc.readMemory(pid, at, rest);
+    if (first === undefined) return undefined;
+    const bytes = first.includes(0)
+      ? first
+      : Buffer.concat([first, this.#libc.readMemory(pid, at + BigInt(rest), 4096) ?? Buffer.alloc(0)]);
+    const end = bytes.indexOf(0);
+    return end === -1 ? undefined : bytes.toString('utf8', 0, end);
   }
 
   /** As text: links are not followed, since whoever makes one has it followed by the kernel at another moment. */
