@@ -163,6 +163,11 @@ export const trustCatalogue = {
     fix: 'Have it proposed again from the older root: what is revoked stays revoked.',
     kind: 'reason',
   },
+  'trust.succeeds': {
+    kind: 'reason',
+    title: 'The root follows the one that is here: nothing has to begin again.',
+    fix: "Take it with 'sallyport trust accept'.",
+  },
   'trust.root-site': {
     title: 'The newer root names another site.',
     fix: 'A chain belongs to one site. Pin the other root in a home of its own.',

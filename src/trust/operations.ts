@@ -127,6 +127,17 @@ export const revokeInput = z.object({
 });
 export type RevokeInput = z.infer<typeof revokeInput>;
 
+const reenrolInput = z.object({
+  root: z.string(),
+  fingerprint: z.string(),
+  reason: z.string(),
+  home: z.string().optional(),
+});
+export type ReenrolInput = z.infer<typeof reenrolInput>;
+
+const leaveInput = z.object({ ...onDraft, who: z.string(), reason: z.string().optional(), threshold: thresholds });
+export type LeaveInput = z.infer<typeof leaveInput>;
+
 export const proposeOutput = z.object({
   root: shownRoot,
   custody: z.enum(['shared', 'one-person', 'rehearsal']),
@@ -134,6 +145,16 @@ export const proposeOutput = z.object({
   signatures,
 });
 export type ProposeOutput = z.infer<typeof proposeOutput>;
+
+const leaveOutput = proposeOutput.extend({
+  /** What the person could do until now. */
+  duties: z.array(z.string()),
+  /** Their keys, revoked by the draft. */
+  keys: z.array(z.string()),
+  /** What is still to be done by people, in order. */
+  todo: z.array(z.string()),
+});
+export type LeaveOutput = z.infer<typeof leaveOutput>;
 
 export const signInput = z.object({
   draft: z.array(z.string()),
@@ -197,6 +218,9 @@ export function trustOperations(
   Operation<RevokeInput, ProposeOutput>,
   Operation<SignInput, SignOutput>,
   Operation<AcceptInput, AcceptOutput>,
+  Operation<ProposeInput, ProposeOutput>,
+  Operation<LeaveInput, LeaveOutput>,
+  Operation<ReenrolInput, PinOutput>,
 ] {
   return [
     operation<ShowInput, ShowOutput>({
@@ -339,6 +363,58 @@ export function trustOperations(
       input: acceptInput as never,
       output: acceptOutput,
       load: async () => (await import('./verbs/accept.ts')).acceptVerb(openAppender),
+    }),
+    operation<ProposeInput, ProposeOutput>({
+      name: ['trust', 'add'],
+      summary: "Draft a root with new holders; the same as 'trust propose --add'",
+      parameters: [
+        {
+          key: 'add',
+          form: 'PUB...',
+          help: "public halves of the new holders' keys; two of one holder both have to sign",
+        },
+        { key: 'role', form: '--role ROLE...', help: 'their roles, for example sealer; or Ada=root,sealer' },
+        out,
+        threshold,
+        expires,
+        home,
+      ],
+      input: proposeInput as never,
+      output: proposeOutput,
+      load: async () => (await import('./verbs/propose.ts')).proposeVerb,
+    }),
+    operation<LeaveInput, LeaveOutput>({
+      name: ['trust', 'leave'],
+      summary: 'Draft a root without a person who leaves: their keys are revoked, and what is left to do is listed',
+      parameters: [
+        { key: 'who', form: 'PERSON', help: 'the name of the holder' },
+        out,
+        { key: 'reason', form: '--reason TEXT', help: "why; it stands in the root for all to read (default: 'left')" },
+        threshold,
+        expires,
+        home,
+      ],
+      input: leaveInput as never,
+      output: leaveOutput,
+      load: async () => (await import('./verbs/propose.ts')).leaveVerb,
+    }),
+    operation<ReenrolInput, PinOutput>({
+      name: ['trust', 'reenrol'],
+      summary:
+        'Begin again with a new root when too few holders of the old one are left to sign it; recorded, by fingerprint',
+      parameters: [
+        { key: 'root', form: 'ROOT', help: 'the new root, signed by its own holders' },
+        {
+          key: 'fingerprint',
+          form: '--fingerprint HEX',
+          help: 'its fingerprint, which you had by another way than the file',
+        },
+        { key: 'reason', form: '--reason TEXT', help: 'why; it stands in the ledger for all to read' },
+        home,
+      ],
+      input: reenrolInput as never,
+      output: pinOutput,
+      load: async () => (await import('./verbs/reenrol.ts')).reenrolVerb(openAppender),
     }),
   ];
 }

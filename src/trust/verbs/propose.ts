@@ -6,7 +6,7 @@ import { trustFault } from '../faults.ts';
 import { readPublicHalf } from '../io/key-files.ts';
 import { writeNewDraft } from '../io/drafts.ts';
 import { ownRoot } from '../io/roots.ts';
-import type { ProposeInput, ProposeOutput, RevokeInput, RotateInput } from '../operations.ts';
+import type { LeaveInput, LeaveOutput, ProposeInput, ProposeOutput, RevokeInput, RotateInput } from '../operations.ts';
 import { type Change, draftOf, proposeRoot } from '../proposal.ts';
 import type { PublicHalf } from '../public-half.ts';
 import { encodeRoot, fingerprintOf, foldName, type Root } from '../root.ts';
@@ -106,4 +106,45 @@ export const revokeVerb: Implementation<RevokeInput, ProposeOutput> = {
   ...common,
   run: (input, world) =>
     propose(input, world, () => ({ revoke: input.who, reason: input.reason, thresholds: input.threshold ?? [] })),
+};
+
+/** Somebody leaves: the draft takes their keys for ever, and what no draft can do is said. */
+export const leaveVerb: Implementation<LeaveInput, LeaveOutput> = {
+  async run(input, world) {
+    let duties: string[] = [];
+    let keys: string[] = [];
+    let name = input.who;
+    const proposed = await propose(input, world, (root) => {
+      const holder = root.holders.find((one) => foldName(one.name) === foldName(input.who));
+      if (holder !== undefined) {
+        duties = [...holder.require.keys()];
+        keys = holder.keys.map(({ keyid }) => keyid);
+        name = holder.name;
+      }
+      return { revoke: [input.who], reason: input.reason ?? 'left', thresholds: input.threshold ?? [] };
+    });
+    const { root, signatures } = proposed;
+    const signers = signatures.previous?.missing.filter((one) => one !== name) ?? [];
+    return {
+      ...proposed,
+      duties,
+      keys,
+      todo: [
+        `sign the draft: 'sallyport trust sign ${root.path} --key FILE', by ${signers.join(', ') || 'the holders of the root'}`,
+        `take it: 'sallyport trust accept ${root.path}', then carry it to every inside, with the next bundle or by itself`,
+        `have ${printable(name)} hand in tokens and key files, and destroy what is not needed any more`,
+        `see what ${printable(name)} still has in hand: 'sallyport medium list', 'sallyport approve'`,
+        'seal again what is under way and was sealed by these keys: the inside refuses it once it has the new root',
+      ],
+    };
+  },
+  exit: () => 0,
+  show(output, style) {
+    return [
+      common.show(output, style),
+      `  was ${output.duties.join(', ')}; ${output.keys.length} keys are revoked`,
+      style.bold('Still to do:'),
+      ...output.todo.map((line, index) => `  ${index + 1}. ${line}`),
+    ].join('\n');
+  },
 };
