@@ -123,6 +123,8 @@ export interface Enclave {
   readonly unwatched: string;
   /** Limits that cgroups hold; the others are watched. */
   readonly cgroups: readonly Controller[];
+  /** Programs have ids that are nobody's outside: files of an image keep their owners, and whoever started us removes them. */
+  readonly keepsOwners: boolean;
   /** Certificate of the recorder's authority (PEM), or ''. Its key is the agent's alone, and gone with it. */
   readonly authority: string;
   /** Settles when nothing of it is left, however it ended. */
@@ -384,6 +386,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       ipv6,
       unwatched,
       cgroups,
+      keepsOwners: ids.ids.root,
       authority,
       start,
       async run(machine, command, args, inside) {

@@ -81,11 +81,16 @@ export async function unpackImage(
     for (const digest of layers) {
       if ((await hash(openFileBeneath(layout, blob(digest)))) !== digest)
         throw wrong(`The bytes of layer ${digest} have another digest.`);
-      const ended = await enclave.run(options.machine, '/bin/sh', ['-c', LAYER, blob(digest), rootfs], {
-        ...unpacking,
-        readable: [layout],
-        timeout: 5 * 60_000,
-      });
+      const ended = await enclave.run(
+        options.machine,
+        '/bin/sh',
+        ['-c', LAYER, blob(digest), rootfs, enclave.keepsOwners ? '--same-owner' : '--no-same-owner'],
+        {
+          ...unpacking,
+          readable: [layout],
+          timeout: 5 * 60_000,
+        },
+      );
       if (ended.code !== 0) throw wrong(`Layer ${digest} cannot be unpacked: ${lastWords(ended)}`);
     }
     // Links of the image must not lead these names astray, so they are made inside as well.
@@ -124,7 +129,7 @@ export async function unpackImage(
   };
 }
 
-/** $0 the layer, $1 the root. Whiteouts (OCI image specification, layer) remove what lower layers brought. */
+/** $0 the layer, $1 the root, $2 whether files keep their owners. Whiteouts (OCI image specification, layer) remove what lower layers brought. */
 const LAYER = String.raw`set -e
 cd "$1"
 tar -tf "$0" | while IFS= read -r name; do
@@ -134,10 +139,9 @@ tar -tf "$0" | while IFS= read -r name; do
     .wh.*) rm -rf -- "./$dir/$(printf %s "$base" | cut -c5-)" ;;
   esac
 done
-if chown 1:1 . 2>/dev/null; then chown 0:0 .; owner=--same-owner; else owner=--no-same-owner; fi
-tar -xpf "$0" "$owner" --numeric-owner --overwrite --delay-directory-restore --exclude='.wh.*' --exclude='./dev/*' --exclude='dev/*'
+tar -xpf "$0" "$2" --numeric-owner --overwrite --delay-directory-restore --exclude='.wh.*' --exclude='./dev/*' --exclude='dev/*'
 # Whose the root itself is, is not for a layer to say.
-if [ $owner = --same-owner ]; then chown 0:0 .; fi
+if [ "$2" = --same-owner ]; then chown 0:0 .; fi
 `;
 
 /**

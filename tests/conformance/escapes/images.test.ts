@@ -25,7 +25,7 @@ describe('images as containers', { skip }, () => {
   let enclave: Enclave;
   let work = '';
   let image: ImageRoot;
-  /** Whether there are further ids: then an image's own users are somebody. */
+  /** Whether an image's own users are somebody. */
   let several = false;
   before(async () => {
     if (typeof found === 'string') return;
@@ -39,10 +39,9 @@ describe('images as containers', { skip }, () => {
       tools,
       signal: AbortSignal.timeout(240_000),
     });
-    const ids = await enclave.run('a', '/bin/cat', ['/proc/self/uid_map'], { cwd: '/', env: { PATH: '/bin' } });
     const config = { User: 'app', WorkingDir: '/srv', Volumes: { '/var/data': {}, '/srv/more': {} } };
     image = await pythonRoot(enclave, 'a', work, config);
-    several = ids.stdout.trim() !== '0          0          1';
+    several = enclave.keepsOwners;
   });
   after(async () => {
     await enclave.close();
@@ -68,7 +67,9 @@ try:
 except OSError as error: print(error.strerror)
 `;
     const said = await python(root, script);
-    assert.equal(said, several ? '0 0 101\n101 of the image' : '0 0 0\nInvalid argument');
+    // With further ids of a user's own, and with none.
+    if (several) assert.equal(said, '0 0 101\n101 of the image');
+    else assert.match(said, /^0 0 0\n(Permission denied|Invalid argument)$/);
   });
 
   test('one that names a user is that user, by name and by number', { skip }, async () => {
@@ -77,12 +78,11 @@ except OSError as error: print(error.strerror)
       root,
       `import os; print(os.getuid(), os.getgid(), os.getcwd(), open('data').read(), open('/proc/self/status').read().split('CapEff:')[1].split()[0])`,
     );
-    assert.equal(said, `${several ? '101 102' : '0 0'} /srv of the image 0000000000000000`);
+    assert.match(said, /^(101 102|0 0) \/srv of the image 0000000000000000$/);
+    if (several) assert.match(said, /^101/);
     const other = { ...root, user: { uid: 2_147_483_647, gid: 65_534 } };
-    assert.equal(
-      await python({ ...other, cwd: '/' }, 'import os; print(os.getuid(), os.getgid())'),
-      several ? '2147483647 65534' : '0 0',
-    );
+    const largest = await python({ ...other, cwd: '/' }, 'import os; print(os.getuid(), os.getgid())');
+    assert.match(largest, several ? /^2147483647 65534$/ : /^(2147483647 65534|0 0)$/);
   });
 
   test('its root is read-only, and its volumes are not', { skip }, async () => {
