@@ -151,7 +151,7 @@ export function findingsOf(deliveries: readonly Delivery[]): Reason[] {
       found.push({ code: 'ledger.never-received', where: name(one), detail: `Entry ${one.sealed ?? 0}.${confirmed}` });
     } else if (state === 'refused' || state === 'held') {
       const codes = one.outcomes[0]?.codes.join(', ') ?? '';
-      found.push({ code: `ledger.${state}`, where: name(one), detail: codes });
+      found.push({ code: state === 'held' ? 'ledger.held' : 'ledger.refused', where: name(one), detail: codes });
     }
   }
   return found;
