@@ -173,6 +173,12 @@ test('explain follows a Service to its pods, and says where its own address deci
     '  ports:',
     '  - port: pg',
   ]);
+  const elsewhere = await ask('shop/web', 'shop/db', '80');
+  assert.deepEqual(
+    elsewhere.decisions.find(({ direction }) => direction === 'ingress')!.near,
+    [{ policy: 'NetworkPolicy shop/db', rule: 'ingress rule 1', where: 'shop.yaml:39', ports: 'TCP 5432' }],
+    'a rule is about this peer, on another port',
+  );
   const wrong = await ask('shop/web', 'shop/database', '5432');
   assert.deepEqual([wrong.verdict, wrong.remarks], ['denied', ['shop/database[Service] has no port 5432/tcp.']]);
   await assert.rejects(ask('shop/database', 'shop/db', '1'), { code: 'policy.peer-unknown', exit: 2 });

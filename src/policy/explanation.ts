@@ -3,8 +3,8 @@ import { reasonsOf } from './connections.ts';
 import { type Place, placeText, sourceLines } from './document.ts';
 import type { Direction, Engine, PodClass } from './engine.ts';
 import { CONTROLLER, openings } from './entrances.ts';
-import { type Cluster, peerName, type Pod, type Policy, type Service, type ServicePort } from './model.ts';
-import { includes, type Protocol } from './port-set.ts';
+import { type Cluster, isNamed, peerName, type Pod, type Policy, type Service, type ServicePort } from './model.ts';
+import { includes, NO_PORTS, portRange, portText, type Protocol, PROTOCOLS, unite } from './port-set.ts';
 import { selects, YES } from './selector.ts';
 
 export type Outcome = 'allowed' | 'denied' | 'depends';
@@ -29,6 +29,13 @@ export interface Decision {
   }[];
   /** The policies because of which all is closed that no rule allows. */
   readonly isolatedBy: readonly { readonly policy: string; readonly where: string }[];
+  /** Of what is denied: rules that are about this peer, on other ports. */
+  readonly near: readonly {
+    readonly policy: string;
+    readonly rule: string;
+    readonly where: string;
+    readonly ports: string;
+  }[];
   readonly depends: readonly string[];
 }
 
@@ -243,8 +250,46 @@ function decide(
       source: sourceLines(rule.place),
     })),
     isolatedBy: isolating.map((policy) => ({ policy: policyName(policy), where: placeText(policy.place) })),
+    near: possible ? [] : nearMisses(engine, own, direction, peer, isolating),
     depends: possible && !certain ? reasonsOf(answer.why) : [],
   };
+}
+
+/** A rule is about a peer if it decides a packet on one of its own ports. */
+function nearMisses(
+  engine: Engine,
+  own: PodClass,
+  direction: Direction,
+  peer: PodClass | NonNullable<ReturnType<typeof parseAddress>>,
+  isolating: readonly Policy[],
+): Decision['near'] {
+  const destination = direction === 'ingress' ? own : 'labels' in peer ? peer : undefined;
+  return isolating.flatMap((policy) =>
+    (policy[direction] ?? []).flatMap((rule) => {
+      if (rule.action !== 'allow' || rule.ports === 'all') return [];
+      const ports = rule.ports.reduce(
+        (set, one) =>
+          isNamed(one)
+            ? (destination?.ports.ports ?? [])
+                .filter(({ name, protocol }) => name === one.name && (one.protocol ?? protocol) === protocol)
+                .reduce((all, { protocol, number }) => unite(all, portRange(protocol, number, number)), set)
+            : unite(set, portRange(one.protocol, one.from, one.to)),
+        NO_PORTS,
+      );
+      const protocol = PROTOCOLS.find((one) => ports.intervals[one].length > 0);
+      if (protocol === undefined) return [];
+      const { steps } = engine.trace(own, direction, peer, protocol, ports.intervals[protocol][0]!);
+      if (!steps.some((step) => step.rule === rule)) return [];
+      return [
+        {
+          policy: policyName(policy),
+          rule: rule.name === '' ? ordinal(policy, direction, rule.place) : rule.name,
+          where: placeText(rule.place),
+          ports: portText(ports),
+        },
+      ];
+    }),
+  );
 }
 
 /** `ingress rule 2`, where it has no name. */

@@ -26,6 +26,11 @@ export const policyCatalogue = {
     title: 'An invariant cannot be read.',
     fix: "Correct it at the place that is named. An end is 'all', 'anything', NAMESPACE/SELECTOR, NAMESPACE/*, '*/SELECTOR', blocks of addresses, or 'outside' and blocks.",
   },
+  'policy.rule-unknown': {
+    kind: 'usage',
+    title: 'There is no such rule of lint.',
+    fix: "Write it as a finding names it, for example lint.open-ports; 'sallyport explain' lists all.",
+  },
   'policy.format-unknown': {
     kind: 'usage',
     title: 'The answer cannot be written in this format.',
@@ -34,6 +39,10 @@ export const policyCatalogue = {
   'policy.too-large': {
     title: 'The manifests are larger than is read.',
     fix: 'A file may have 64 MiB and all together 512 MiB. Name a smaller folder, or split the file.',
+  },
+  'policy.too-many-rows': {
+    title: 'A map of these manifests has more rows than are written.',
+    fix: "Take '--summary', which writes each policy and each wall once, or name a smaller folder.",
   },
   'policy.unreadable': {
     kind: 'reason',

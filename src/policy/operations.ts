@@ -32,12 +32,36 @@ export const mapInput = z.object({
   folder: z.string(),
   profile: profile.optional(),
   cni: cni.optional(),
+  summary: z.boolean().optional(),
   ...outputKeys,
 });
 export const mapOutput = z.object({
   verdict: z.enum(['mapped', 'unknown']),
   profile,
   connections: z.array(connection),
+  /** With --summary, in place of connections: each policy once, and each wall around pods once. */
+  policies: z
+    .array(
+      z.object({
+        policy: z.string(),
+        where: z.string(),
+        ingress: z.array(z.string()).readonly().optional(),
+        egress: z.array(z.string()).readonly().optional(),
+      }),
+    )
+    .readonly()
+    .optional(),
+  walls: z
+    .array(
+      z.object({
+        direction: z.enum(['ingress', 'egress']),
+        workloads: z.array(z.string()).readonly(),
+        policies: z.array(z.number()).readonly(),
+        outside: z.array(connection.omit({ from: true, to: true }).extend({ range: z.string() })).readonly(),
+      }),
+    )
+    .readonly()
+    .optional(),
   /** Why the answer is unknown. */
   errors: z.array(finding),
   /** What is worth knowing beside the answer. */
@@ -58,6 +82,7 @@ const policyMap = operation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>>
       help: "'specification' (default): what the Kubernetes documents say; 'np-guard': as netpol-analyzer answers",
     },
     cniParameter,
+    { key: 'summary', form: '--summary', help: 'each policy and each wall around pods once, and no rows' },
     ...outputParameters('json, csv, dot, svg, html'),
   ],
   input: mapInput,
@@ -196,6 +221,8 @@ const decision = z.object({
   ),
   /** The policies because of which all is closed that no rule allows. */
   isolatedBy: z.array(z.object({ policy: z.string(), where: z.string() })),
+  /** Of what is denied: rules that are about this peer, on other ports. */
+  near: z.array(z.object({ policy: z.string(), rule: z.string(), where: z.string(), ports: z.string() })),
   depends: z.array(z.string()),
 });
 export const explainOutput = z.object({
@@ -228,6 +255,7 @@ export const lintInput = z.object({
   folder: z.string(),
   cni: cni.optional(),
   failOn: z.enum([...LEVELS, 'never']).optional(),
+  ignore: z.array(z.string()).optional(),
   ...outputKeys,
 });
 export const lintOutput = z.object({
@@ -244,6 +272,8 @@ export const lintOutput = z.object({
     }),
   ),
   counts: z.object({ error: z.number(), warning: z.number(), note: z.number() }),
+  /** How many findings --ignore left out, by rule. */
+  ignored: z.record(z.string(), z.number()),
   version: z.string(),
   writing,
 });
@@ -258,6 +288,11 @@ const policyLint = operation<z.infer<typeof lintInput>, z.infer<typeof lintOutpu
       key: 'failOn',
       form: '--fail-on LEVEL',
       help: 'exit 1 at findings of this level or above: error, warning (default), note, never',
+    },
+    {
+      key: 'ignore',
+      form: '--ignore RULE...',
+      help: 'leave out findings of this rule, such as lint.open-ports; again for more',
     },
     ...outputParameters('json, sarif'),
   ],

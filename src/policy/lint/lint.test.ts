@@ -279,6 +279,19 @@ test('without the rules that are found needless, every map stays as it is', { sk
   assert.ok(removed > 10, `only ${removed} rules were removed`);
 });
 
+test('policies of Calico: an allow without a source, and two of one order in a tier', () => {
+  const calico = (name: string, order: number): string =>
+    `apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: { name: ${name}, namespace: north }
+spec: { order: ${order}, selector: app == 'a', types: [Ingress], ingress: [{ action: Allow }] }
+---
+`;
+  const two = found(CLUSTER + calico('one', 5) + calico('two', 5), 'calico');
+  assert.ok(two.includes('lint.open-peers:13') && two.includes('lint.equal-priority:15'), two.join(' '));
+  assert.ok(!found(CLUSTER + calico('one', 5) + calico('two', 6), 'calico').some((one) => one.includes('equal')));
+});
+
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-lint-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -298,6 +311,12 @@ test('the level that fails can be chosen, and SARIF is written', async () => {
     );
     assert.equal(lintVerb.exit(result), exit, String(failOn));
   }
+  const ignoring = await lintVerb.run({ folder: '.', ignore: ['lint.no-default-deny'] }, world);
+  assert.deepEqual(
+    [ignoring.verdict, ignoring.ignored, ignoring.findings],
+    ['passed', { 'lint.no-default-deny': 2 }, []],
+  );
+  await assert.rejects(lintVerb.run({ folder: '.', ignore: ['lint.nothing'] }, world), { code: 'policy.rule-unknown' });
   await lintVerb.run({ folder: 'm.yaml', out: 'found.sarif' }, world);
   const log = JSON.parse(readFileSync(join(folder, 'found.sarif'), 'utf8')) as {
     runs: {

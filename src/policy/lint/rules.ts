@@ -22,7 +22,7 @@ export const lintCatalogue = {
   'lint.open-peers': {
     kind: 'reason',
     level: 'warning',
-    title: "A rule without 'from' or 'to' is about everything: every pod and every address.",
+    title: 'A rule that names no peers is about everything: every pod and every address.',
     why: 'An empty or missing list of peers matches all sources or destinations (NetworkPolicyIngressRule, NP-02).',
     fix: "Name the peers. Where everything is meant, write '- namespaceSelector: {}' for all pods, and blocks for addresses.",
   },

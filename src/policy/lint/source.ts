@@ -159,8 +159,8 @@ function lintRule(policy: Policy, direction: Direction, rule: Rule, pods: PodInd
     policy.kind === 'NetworkPolicy' ? below(rule.place, key, index) : rule.place;
   const whose = policyText(policy);
   if (rule.peers === 'all') {
-    if (rule.action === 'allow' && policy.kind === 'NetworkPolicy') {
-      remarks.add('lint.open-peers', rule.place, `An ${direction} rule of ${whose} has no '${key}'.`);
+    if (rule.action === 'allow') {
+      remarks.add('lint.open-peers', rule.place, `An ${direction} rule of ${whose} names no peers.`);
     }
     return;
   }

@@ -46,6 +46,7 @@ export const explainVerb: Implementation<z.infer<typeof explainInput>, Output> =
         ...one,
         rules: one.rules.map((rule) => ({ ...rule, source: [...rule.source] })),
         isolatedBy: [...one.isolatedBy],
+        near: [...one.near],
         depends: [...one.depends],
       })),
       remarks: [...remarks],
@@ -73,7 +74,7 @@ function word(verdict: string, style: Style): string {
 
 /** Who decides, line by line; also of what an invariant found. */
 export function decisionLines(decision: Decision, style: Style): string[] {
-  const { direction, of, peer, port, verdict, rules, isolatedBy, depends } = decision;
+  const { direction, of, peer, port, verdict, rules, isolatedBy, near, depends } = decision;
   const arrow = direction === 'egress' ? 'to' : 'from';
   return [
     `${direction} of ${printable(of)} ${arrow} ${printable(peer)}, port ${port}: ${word(verdict, style)}`,
@@ -86,6 +87,10 @@ export function decisionLines(decision: Decision, style: Style): string[] {
       : rules.some(({ action }) => action === 'deny')
         ? []
         : isolatedBy.map(({ policy, where }) => `  ${printable(where)}: no rule of ${printable(policy)} allows it`)),
+    ...near.map(
+      ({ policy, rule, where, ports }) =>
+        `  ${printable(where)}: ${printable(policy)}, ${printable(rule)}, is about this peer, on ${ports}`,
+    ),
     ...(rules.length + isolatedBy.length > 0 ? [] : ['  no policy covers it: open by default']),
     ...depends.map((why) => `  ${style.dim(why)}`),
   ];

@@ -53,6 +53,7 @@ export const invariantVerb: Implementation<z.infer<typeof invariantInput>, z.inf
             ...decision,
             rules: decision.rules.map((rule) => ({ ...rule, source: [...rule.source] })),
             isolatedBy: [...decision.isolatedBy],
+            near: [...decision.near],
             depends: [...decision.depends],
           })),
         })),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Implementation, Style } from '#kernel';
+import { policyFault } from '../faults.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import { writeAnswer, writingOf } from '../io/output-file.ts';
 import { atLeast, lint } from '../lint/lint.ts';
@@ -12,9 +13,17 @@ import { PLAIN } from './plain.ts';
 type Output = z.infer<typeof lintOutput>;
 
 export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
-  async run({ folder, cni, failOn = 'warning', output, out }, world) {
+  async run({ folder, cni, failOn = 'warning', ignore = [], output, out }, world) {
+    for (const rule of ignore) {
+      if (!Object.hasOwn(lintCatalogue, rule)) throw policyFault('policy.rule-unknown', { where: rule });
+    }
     const writing = writingOf(['json', 'sarif'], { output, out });
-    const { remarks, errors } = lint(await manifestsBelow(world.files, resolve(world.cwd, folder)), cni);
+    const { remarks: all, errors } = lint(await manifestsBelow(world.files, resolve(world.cwd, folder)), cni);
+    const remarks = all.filter(({ rule }) => !ignore.includes(rule));
+    const left = Map.groupBy(
+      all.filter(({ rule }) => ignore.includes(rule)),
+      ({ rule }) => rule,
+    );
     const grave = failOn === 'never' ? [] : remarks.filter((one) => atLeast(one, failOn));
     const verdict = errors.length > 0 ? 'unknown' : grave.length > 0 ? 'failed' : 'passed';
     const count = (level: string): number => remarks.filter((one) => one.level === level).length;
@@ -25,6 +34,7 @@ export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
         return { ...one, title, why, fix };
       }),
       counts: { error: count('error'), warning: count('warning'), note: count('note') },
+      ignored: Object.fromEntries([...left].map(([rule, found]) => [rule, found.length])),
       version: world.version,
       writing,
     };
@@ -38,14 +48,16 @@ export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
   },
 };
 
-function summary({ counts }: Output): string {
+function summary({ counts, ignored }: Output): string {
   const part = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
-  return [part(counts.error, 'error'), part(counts.warning, 'warning'), part(counts.note, 'note')].join(', ');
+  const left = Object.values(ignored).reduce((sum, one) => sum + one, 0);
+  const parts = [part(counts.error, 'error'), part(counts.warning, 'warning'), part(counts.note, 'note')];
+  return [...parts, ...(left === 0 ? [] : [`${left} ignored`])].join(', ');
 }
 
 function render(result: Output, style: Style): string {
   const { writing, findings, verdict, version, counts } = result;
-  if (writing.format === 'json') return JSON.stringify({ verdict, findings, counts }, null, 2);
+  if (writing.format === 'json') return JSON.stringify({ verdict, findings, counts, ignored: result.ignored }, null, 2);
   if (writing.format === 'sarif') {
     return sarif(
       findings.map(({ rule, level, where, detail }) => ({ rule: rule as LintCode, level, where, detail })),

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
-import { analyse } from '../analysis.ts';
+import { analyse, analyseWalls } from '../analysis.ts';
 import { connectionsOf } from '../connections.ts';
 import { fact } from '../drawing/markup.ts';
 import { manifestsBelow } from '../io/manifests.ts';
@@ -13,14 +13,16 @@ import { askedFor, deliver, type Forms, written } from './written.ts';
 type Output = z.infer<typeof mapOutput>;
 
 export const mapVerb: Implementation<z.infer<typeof mapInput>, Output> = {
-  async run({ folder, profile = 'specification', cni, output, out }, world) {
+  async run({ folder, profile = 'specification', cni, summary = false, output, out }, world) {
     const writing = askedFor({ output, out });
     const files = await manifestsBelow(world.files, resolve(world.cwd, folder));
-    const { connectivity, findings, counts, ignored } = analyse(files, profile, cni);
+    const analysis = (summary ? analyseWalls : analyse)(files, profile, cni);
+    const { connectivity, walls, findings, counts, ignored } = analysis;
     const result: Output = {
-      verdict: connectivity === undefined ? 'unknown' : 'mapped',
+      verdict: connectivity === undefined && walls === undefined ? 'unknown' : 'mapped',
       profile,
       connections: connectivity === undefined ? [] : connectionsOf(connectivity),
+      ...(walls === undefined ? {} : { policies: [...walls.policies], walls: [...walls.walls] }),
       errors: findings.filter(({ severity }) => severity === 'error'),
       findings: findings.filter(({ severity }) => severity !== 'error'),
       ignored: [...ignored],
@@ -72,7 +74,9 @@ function formsOf(result: Output, style: Style): Forms {
   };
 }
 
-function table({ connections, findings, ignored, counts }: Output, style: Style): string {
+function table(result: Output, style: Style): string {
+  if (result.walls !== undefined) return wallTable(result, style);
+  const { connections, findings, ignored, counts } = result;
   const lines = connections.map(({ from, to, ports, certain, depends }) => {
     const row = `${printable(from)} => ${printable(to)} : ${ports}`;
     if (certain === undefined) return row;
@@ -85,5 +89,26 @@ function table({ connections, findings, ignored, counts }: Output, style: Style)
     ...notes,
     `${connections.length} connections of ${counts.workloads} workloads under ${counts.policies} policies`,
     ...(left === '' ? [] : [style.dim(`not looked at, since they decide nothing here: ${left}`)]),
+  ].join('\n');
+}
+
+/** Each wall with the workloads behind it, the policies that make it, and the addresses that it lets through. */
+function wallTable({ walls = [], policies = [], findings, counts }: Output, style: Style): string {
+  const some = (list: readonly string[]): string =>
+    list.length <= 4
+      ? list.map(printable).join(', ')
+      : `${list.slice(0, 3).map(printable).join(', ')} and ${list.length - 3} more`;
+  const lines = walls.map(({ direction, workloads, policies: own, outside }) => {
+    const by = own.length === 0 ? style.warn('open, no policy covers it') : some(own.map((i) => policies[i]!.policy));
+    const ranges = outside.map(
+      ({ range, ports, certain }) =>
+        `\n    ${range} : ${ports}${certain === undefined ? '' : style.warn(` (certainly only ${certain})`)}`,
+    );
+    return `${direction} of ${some(workloads)}: ${by}${ranges.join('')}`;
+  });
+  return [
+    ...lines,
+    ...(findings.length === 0 ? [] : ['', showFindings(findings, style)]),
+    `${walls.length} walls around ${counts.workloads} workloads under ${counts.policies} policies`,
   ].join('\n');
 }
