@@ -47,7 +47,11 @@ mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /run
 mkdir -p ${HOST_RUN} ${ETC} ${CGROUPS.moved} ${BASE}/v ${BASE}/p ${BASE}/runc
 mount -c --rbind /proc/self/fd/3 ${HOST_RUN}
 exec 3<&-
-if [ -d ${CGROUPS.from} ]; then
+if ! grep -q ' - cgroup' /proc/self/mountinfo; then
+  # A runtime refuses a machine without any. This one holds nothing, and nothing can be made in it.
+  [ -d ${CGROUPS.from} ] || { mount -t tmpfs -o mode=755 tmpfs /sys; mkdir -p ${CGROUPS.from}; }
+  unshare --cgroup -- mount -t cgroup2 -o ro,nosuid,nodev,noexec cgroup2 ${CGROUPS.from}
+elif [ -d ${CGROUPS.from} ]; then
   mount --rbind ${CGROUPS.from} ${CGROUPS.moved}
   if [ -e ${CGROUPS.from}/cgroup.controllers ]; then
     mount -o remount,bind,ro,nosuid,nodev,noexec ${CGROUPS.from}
