@@ -4,7 +4,8 @@ import type { Cni } from './enforcers.ts';
 import { selects, NO } from './selector.ts';
 import type { Finding, Findings } from './findings.ts';
 import { type Cluster, NAMESPACE_NAME_LABEL, peerName } from './model.ts';
-import { type ManifestFile, readCluster } from './read-cluster.ts';
+import { type ClusterReading, type ManifestFile, readCluster } from './read-cluster.ts';
+import { type Walls, wallsOf } from './walls.ts';
 
 /** What manifests say, or why it cannot be told. */
 export interface Analysis {
@@ -12,6 +13,8 @@ export interface Analysis {
   readonly cluster: Cluster;
   /** Undefined: there are errors among the findings, and a map without what they concern would be wrong. */
   readonly connectivity: Connectivity | undefined;
+  /** In place of the map, where walls were asked for. */
+  readonly walls?: Walls | undefined;
   readonly findings: readonly Finding[];
   readonly counts: { readonly workloads: number; readonly policies: number; readonly namespaces: number };
   readonly ignored: readonly { readonly kind: string; readonly count: number }[];
@@ -19,7 +22,8 @@ export interface Analysis {
 
 /** `cni`: the network plugin, where it is known; what plugins do differently then has one answer. */
 export function analyse(files: readonly ManifestFile[], profile: Profile, cni?: Cni): Analysis {
-  const { cluster, findings, ignored } = readCluster(files, { profile, cni });
+  const reading = readCluster(files, { profile, cni });
+  const { cluster, findings } = reading;
   if (profile === 'specification') remark(cluster, findings);
   const readable = findings.errors.length === 0;
   const found = readable ? connectivity(cluster, profile, cni) : undefined;
@@ -28,10 +32,22 @@ export function analyse(files: readonly ManifestFile[], profile: Profile, cni?: 
       findings.error('policy.owner-mixed', pod.place, `The pods of ${peerName(pod)} may do different things.`);
     }
   }
+  return { ...told(reading), connectivity: findings.errors.length === 0 ? found : undefined };
+}
+
+/** The same without rows: what there is of policies and walls (wallsOf). */
+export function analyseWalls(files: readonly ManifestFile[], profile: Profile, cni?: Cni): Analysis {
+  const reading = readCluster(files, { profile, cni });
+  const { cluster, findings } = reading;
+  if (profile === 'specification') remark(cluster, findings);
+  const walls = findings.errors.length === 0 ? wallsOf(cluster, profile, cni) : undefined;
+  return { ...told(reading), connectivity: undefined, walls };
+}
+
+function told({ cluster, findings, ignored }: ClusterReading): Omit<Analysis, 'connectivity'> {
   const used = new Set(cluster.pods.map(({ namespace }) => namespace));
   return {
     cluster,
-    connectivity: findings.errors.length === 0 ? found : undefined,
     findings: findings.list,
     counts: {
       workloads: new Set(cluster.pods.map(peerName)).size,

@@ -13,6 +13,7 @@ import {
 } from './engine.ts';
 import type { Cni } from './enforcers.ts';
 import { CONTROLLER, entrancesOf } from './entrances.ts';
+import { policyFault } from './faults.ts';
 import { type Cluster, peerName, type Pod } from './model.ts';
 
 /** One row of a map. */
@@ -51,6 +52,10 @@ interface Member {
   readonly mixed: boolean;
 }
 
+/** More rows, or more pods named by rules, than are held in memory. */
+const ROWS = 3_000_000;
+const ENTRIES = 20_000_000;
+
 /** Who can talk to whom. The work grows with classes of pods and with the rows that there are, not with pairs of pods. */
 export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Connectivity {
   const engine = new Engine(cluster, profile, cni);
@@ -81,7 +86,10 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
           const list = several.get(key);
           if (list === undefined) several.set(key, [answer]);
           else list.push(answer);
-        } else if (!answer.possible.empty) pairs.push({ from: source.peer, to: target.peer, answer });
+        } else if (!answer.possible.empty) {
+          if (pairs.length === ROWS) throw policyFault('policy.too-many-rows', { where: `${peers.size} workloads` });
+          pairs.push({ from: source.peer, to: target.peer, answer });
+        }
       }
     }
   };
@@ -92,8 +100,11 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
   // By source: the reaches into which a rule names it, and beside them what they admit.
   const namingReach: Reach[][] = classes.map(() => []);
   const namingAnswer: Answer[][] = classes.map(() => []);
+  let entries = 0;
   for (const { reach } of entering.values()) {
     const { named, answers } = reach;
+    entries += named.length;
+    if (entries > ENTRIES) throw policyFault('policy.too-many-rows', { where: `${classes.length} kinds of pods` });
     for (let i = 0; i < named.length; i++) {
       namingReach[named[i]!]!.push(reach);
       namingAnswer[named[i]!]!.push(answers[i]!);

@@ -314,7 +314,7 @@ export class Engine {
   readonly #namedPorts = new Map<PortRule, Map<number, PortSet>>();
   readonly #rules = new Map<Rule, ResolvedRule>();
   readonly #bySubject = new Map<number, { resolved: ResolvedPolicy; match: Match }[]>();
-  readonly #reaches = { ingress: new Map<string, Reach>(), egress: new Map<string, Reach>() };
+  readonly #reaches = { ingress: new Map<number | string, Reach>(), egress: new Map<number | string, Reach>() };
   readonly #signatures = new Map<string, number>();
   readonly #signatureOf: number[] = [];
   #imagined = 0;
@@ -761,7 +761,8 @@ export class Engine {
     const applying = this.#bySubject.get(subject.id) ?? [];
     const named = direction === 'ingress' && applying.some(({ resolved }) => resolved.namedPorts);
     const ports = named ? subject.ports.id : '';
-    const key = `${this.#signature(subject, applying)};${ports};${subject.hostNetwork}`;
+    const signature = this.#signature(subject, applying) * 2 + (subject.hostNetwork ? 1 : 0);
+    const key = ports === '' ? signature : `${signature};${ports}`;
     let found = known.get(key);
     if (found === undefined) {
       found = this.#reachOf(subject, direction, known.size);
@@ -1093,6 +1094,10 @@ export class Engine {
     const destination = direction === 'egress' ? undefined : subject.ports;
     const memo = new Map<string, Answer>();
     const out: (AddressRange & { answer: Answer })[] = [];
+    if (!rules.some(({ everyAddress, blocks, elusive }) => everyAddress || elusive || blocks.length > 0)) {
+      const answer = this.#decide(subject, stack, rules, [], destination);
+      return FAMILIES.map((family) => ({ ...WHOLE[family], answer }));
+    }
     for (const family of FAMILIES) {
       const cuts = new Set<bigint>([WHOLE[family].from]);
       for (const { blocks, within = [] } of rules) {

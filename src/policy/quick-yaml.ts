@@ -16,6 +16,19 @@ export function quickYaml(text: string): { readonly value: unknown } | undefined
 
 class NotSure extends Error {}
 
+/** Where the colon behind a plain key stands, or -1: the same as KEY for keys without quotes and blanks, but faster. */
+function plainKeyEnd(text: string): number {
+  const first = text.charCodeAt(0) | 32;
+  if ((first < 97 || first > 122) && text.charCodeAt(0) !== 95) return -1;
+  for (let i = 1; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 58) return i + 1 === text.length || text.charCodeAt(i + 1) === 32 ? i : -1;
+    const letter = code | 32;
+    if ((letter < 97 || letter > 122) && (code < 45 || code > 57) && code !== 95) return -1;
+  }
+  return -1;
+}
+
 const DEPTH = 60;
 const KEY = /^([A-Za-z_][A-Za-z0-9_./-]*|"[^"\\]*"|'[^']*') *:(?: +|$)/;
 /** Words of YAML 1.1 that are no strings, as a value and as a key. */
@@ -69,7 +82,7 @@ class QuickReader {
   #block(depth: number): unknown {
     if (depth > DEPTH) throw new NotSure();
     if (this.#rest === '-' || this.#rest.startsWith('- ')) return this.#sequence(depth);
-    if (KEY.test(this.#rest)) return this.#mapping(depth);
+    if (plainKeyEnd(this.#rest) > 0 || KEY.test(this.#rest)) return this.#mapping(depth);
     throw new NotSure();
   }
 
@@ -84,7 +97,7 @@ class QuickReader {
         items.push(this.#indent > indent ? this.#block(depth + 1) : null);
         continue;
       }
-      if (content === '-' || content.startsWith('- ') || KEY.test(content)) {
+      if (content === '-' || content.startsWith('- ') || plainKeyEnd(content) > 0 || KEY.test(content)) {
         this.#indent = indent + 1 + behind.length - content.length;
         this.#rest = content;
         items.push(this.#block(depth + 1));
@@ -100,14 +113,26 @@ class QuickReader {
     const indent = this.#indent;
     const map: Record<string, unknown> = {};
     while (this.#indent === indent) {
-      const match = KEY.exec(this.#rest);
-      if (match === null) throw new NotSure();
-      let key = match[1]!;
-      const first = key.charCodeAt(0);
-      if (first === 34 || first === 39) key = key.slice(1, -1);
-      else if (WORDS.has(key)) throw new NotSure();
+      const rest = this.#rest;
+      const end = plainKeyEnd(rest);
+      let key: string;
+      let content: string;
+      if (end > 0) {
+        key = rest.slice(0, end);
+        if (WORDS.has(key)) throw new NotSure();
+        let from = end + 1;
+        while (rest.charCodeAt(from) === 32) from++;
+        content = rest.slice(from);
+      } else {
+        const match = KEY.exec(rest);
+        if (match === null) throw new NotSure();
+        key = match[1]!;
+        const first = key.charCodeAt(0);
+        if (first === 34 || first === 39) key = key.slice(1, -1);
+        else if (WORDS.has(key)) throw new NotSure();
+        content = rest.slice(match[0].length);
+      }
       if (key === '__proto__' || Object.hasOwn(map, key)) throw new NotSure();
-      const content = this.#rest.slice(match[0].length);
       if (content === '' || content.startsWith('#')) {
         this.#next();
         if (this.#indent > indent) map[key] = this.#block(depth + 1);
@@ -165,6 +190,7 @@ function scalar(content: string): unknown {
   const first = content.charCodeAt(0);
   if (first === 34 || first === 39) {
     const end = content.indexOf(first === 34 ? '"' : "'", 1);
+    if (end === content.length - 1 && !content.includes('\\')) return content.slice(1, end);
     const behind = content.slice(end + 1).trimStart();
     const text = content.slice(1, end);
     // An escape or a doubled quote, text over several lines, or something behind it that is no comment.
