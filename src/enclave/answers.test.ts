@@ -15,20 +15,7 @@ const answer =
 const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
 const tools = typeof found === 'string' ? { ip: '', nft: '' } : { ip: found.ip.path, nft: found.nft.path };
 
-/** What a program that calls by name and by address is answered, and what is recorded of it. */
-async function tried(answers: EnclaveOptions['answers']): Promise<{ said: unknown; attempts: readonly Attempt[] }> {
-  const work = await mkdtemp(join(tmpdir(), 'sallyport answers '));
-  const enclave = await openEnclave({
-    machines: ['web'],
-    flows: [],
-    writable: [work],
-    env: process.env,
-    tools,
-    ...(answers === undefined ? {} : { answers }),
-    signal: new AbortController().signal,
-  });
-  try {
-    const script = `
+const SCRIPT = `
       const { connect } = require('node:net');
       const { lookup } = require('node:dns/promises');
       const { createSocket } = require('node:dgram');
@@ -45,6 +32,23 @@ async function tried(answers: EnclaveOptions['answers']): Promise<{ said: unknow
         const name = await lookup('somewhere.example.test').then(({ address }) => address, (error) => error.code);
         console.log(JSON.stringify([name, await call(4711), await datagram()]));
       })();`;
+
+/** What a program is answered (by default one that calls by name and by address), and what is recorded of it. */
+async function tried(
+  answers: EnclaveOptions['answers'],
+  script = SCRIPT,
+): Promise<{ said: unknown; attempts: readonly Attempt[] }> {
+  const work = await mkdtemp(join(tmpdir(), 'sallyport answers '));
+  const enclave = await openEnclave({
+    machines: ['web'],
+    flows: [],
+    writable: [work],
+    env: process.env,
+    tools,
+    ...(answers === undefined ? {} : { answers }),
+    signal: new AbortController().signal,
+  });
+  try {
     const ended = await enclave.run('web', process.execPath, ['-e', script], {
       cwd: work,
       env: { PATH: '/usr/bin:/bin', ...runtimeEnvironment(process.env) },
@@ -83,4 +87,50 @@ test('names and calls can get no answer, and how long a program waited is record
   const call = attempts.find(({ port }) => port === 4711);
   // It gave up after one and a half seconds, and was looked at four times a second.
   assert.ok((call?.stalledMs ?? 0) >= 500, String(call?.stalledMs));
+});
+
+test('names that are asked over TCP, TLS and HTTPS are seen for what they are', { skip }, async () => {
+  const { said, attempts } = await tried(
+    undefined,
+    `
+    const { connect } = require('node:net');
+    const tls = require('node:tls');
+    const question = (name) => {
+      const labels = Buffer.concat(name.split('.').map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)])));
+      const body = Buffer.concat([Buffer.from('000701000001000000000000', 'hex'), labels, Buffer.from('0000100001', 'hex')]);
+      return Buffer.concat([Buffer.from([0, body.length]), body]);
+    };
+    const overTcp = () => new Promise((resolve) => {
+      // Two questions in one piece, and the second cut.
+      const both = Buffer.concat([question('one.example.test'), question('two.example.test')]);
+      let got = 0;
+      const socket = connect(53, '203.0.113.53', () => { socket.write(both.subarray(0, 50)); setTimeout(() => socket.write(both.subarray(50)), 50); });
+      socket.on('data', (piece) => { got += piece.length; if (got >= both.length) { resolve(got); socket.destroy(); } });
+    });
+    const overTls = (host, port, servername) => new Promise((resolve) => {
+      tls.connect({ host, port, servername }).on('error', (error) => resolve(error.code));
+    });
+    const overHttp = () => fetch('http://203.0.113.8/dns-query?dns=AAAB').then(() => 'answer', () => 'none');
+    (async () => {
+      console.log(JSON.stringify([
+        await overTcp(),
+        await overTls('203.0.113.9', 853, 'resolver.example.test'),
+        await overTls('203.0.113.9', 443, 'dns.example.test'),
+        await overHttp(),
+      ]));
+    })();`,
+  );
+  assert.deepEqual(said, [72, 'ECONNRESET', 'ECONNRESET', 'none']);
+  const names = attempts.filter(({ kind }) => kind === 'name').map(({ name, request }) => [name, request]);
+  assert.deepEqual(names, [
+    ['one.example.test', 'TXT'],
+    ['two.example.test', 'TXT'],
+  ]);
+  const calls = attempts.filter(({ kind }) => kind === 'call');
+  assert.deepEqual(calls.map(({ address, port, speaks, serverName }) => [address, port, speaks, serverName]).sort(), [
+    ['203.0.113.53', 53, 'dns', undefined],
+    ['203.0.113.8', 80, 'doh', undefined],
+    ['203.0.113.9', 443, 'doh', 'dns.example.test'],
+    ['203.0.113.9', 853, 'dot', 'resolver.example.test'],
+  ]);
 });

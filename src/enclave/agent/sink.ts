@@ -150,7 +150,8 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
       const attempt: Bare = {
         from: machine,
         kind: 'name',
-        name: question.name,
+        // The root itself has no labels.
+        name: question.name || '.',
         protocol: 'dns',
         request: typeName(question.type),
         answer: ({ address: 'answered', unknown: 'unknown-name', drop: 'dropped' } as const)[answers.names],

@@ -38,8 +38,8 @@ export interface Watch {
 
 /** What eventfd(2) counts up by. */
 const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
-/** Milliseconds for which a call explains a packet. */
-const LATE = 10_000;
+/** Milliseconds for which a call explains a packet: as long as the kernel's sets remember one; the last call counts. */
+const LATE = 600_000;
 /** Calls that are remembered. */
 const REMEMBERED = 20_000;
 
