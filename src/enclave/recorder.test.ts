@@ -41,6 +41,7 @@ describe('a recorded enclave', { skip }, () => {
   let upstream: TestUpstream;
   let recorder: Recorder;
   let work = '';
+  let own = '';
   const seen: Attempt[] = [];
   const options = (): RecorderOptions => ({
     permission: { known: [] },
@@ -48,6 +49,7 @@ describe('a recorded enclave', { skip }, () => {
     routeFor: async () => ({ ...upstream.route, authorization: () => 'Bearer of-the-machine' }),
     agent: 'test/1',
     ports: [8443],
+    folder: own,
     writable: [work],
     env: process.env,
     tools,
@@ -70,6 +72,7 @@ describe('a recorded enclave', { skip }, () => {
   before(async () => {
     if (skip !== false) return;
     work = await mkdtemp(join(tmpdir(), 'sallyport recorder '));
+    own = await mkdtemp(join(tmpdir(), 'sallyport recorder '));
     upstream = await openTestUpstream(handler);
     recorder = await openRecorder(options());
   });
@@ -77,7 +80,7 @@ describe('a recorded enclave', { skip }, () => {
     if (skip !== false) return;
     await recorder.close();
     await upstream.close();
-    await rm(work, { recursive: true, force: true });
+    for (const folder of [work, own]) await rm(folder, { recursive: true, force: true });
   });
 
   test(
@@ -237,7 +240,7 @@ describe('a recorded enclave', { skip }, () => {
       }));`);
     assert.deepEqual(out.split('\n'), ['0', 'false']);
     const files = await readFile('/proc/self/mountinfo', 'utf8');
-    assert.equal(files.includes('sallyport-recorder'), false);
+    assert.equal(files.includes('sallyport recorder'), false);
   });
 
   test('each run has an authority of its own', { skip }, async () => {
@@ -245,7 +248,7 @@ describe('a recorded enclave', { skip }, () => {
       `import { readFileSync } from 'node:fs'; console.log(readFileSync(process.env.SSL_CERT_FILE, 'utf8'))`,
     );
     await writeFile(join(work, 'old.pem'), first);
-    const second = await openRecorder(options());
+    const second = await openRecorder({ ...options(), folder: await mkdtemp(join(own, 'second-')) });
     try {
       const source = `import { readFileSync } from 'node:fs'; import { get } from 'node:https';
         get('https://registry.example.test/', { ca: readFileSync('old.pem') }).on('error', (error) => console.log(error.code));`;
@@ -258,7 +261,11 @@ describe('a recorded enclave', { skip }, () => {
 
   test('aborting ends what runs and what is under way', { skip }, async () => {
     const stop = new AbortController();
-    const aborted = await openRecorder({ ...options(), signal: stop.signal });
+    const aborted = await openRecorder({
+      ...options(),
+      folder: await mkdtemp(join(own, 'third-')),
+      signal: stop.signal,
+    });
     const running = aborted.run('/bin/sleep', ['300'], { cwd: work, env });
     setTimeout(() => stop.abort(), 200);
     await assert.rejects(running, { name: 'AbortError' });

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Network, NetworkOptions, Route } from '#system';
 import type { Attempt } from '../attempt.ts';
@@ -19,6 +18,8 @@ export interface RecorderOptions {
   readonly agent: string;
   /** TCP ports beside 80 and 443 whose connections are recorded. */
   readonly ports?: readonly number[];
+  /** Absolute folder of the caller's for files of ours, which every program sees. */
+  readonly folder: string;
   /** Absolute folders in which programs may be given places to write to. */
   readonly writable: readonly string[];
   /** Absolute paths that every program sees, to read: its tools. */
@@ -45,7 +46,7 @@ const MACHINE = 'prepare';
 
 /** Opens an enclave whose only way out is the recorder. Throws enclave.failed. */
 export async function openRecorder(options: RecorderOptions): Promise<Recorder> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-recorder-'));
+  const trust = join(options.folder, 'trust');
   const stopped = new AbortController();
   let exchange: Awaited<ReturnType<typeof openExchange>> | undefined;
   let enclave: Enclave | undefined;
@@ -53,10 +54,9 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     await enclave?.close();
     stopped.abort();
     await exchange?.close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(trust, { recursive: true, force: true });
   };
   try {
-    const trust = join(folder, 'trust');
     await mkdir(trust);
     enclave = await openEnclave({
       machines: [MACHINE],
