@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Attempt, type Enclave, type EnclaveFlow, type ImageRoot, openEnclave } from '#enclave';
 import type { World } from '#kernel';
 import type { ProjectRequest } from '#project';
-import { lastWords, runProcess } from '#system';
+import { lastWords } from '#system';
 import { describeLeaning, hadAnAnswer, leanings } from '../passes.ts';
 import { StepFailure, Story } from '../story.ts';
 import { tryRequest } from './checks.ts';
@@ -130,7 +130,7 @@ async function divided(
 }
 
 /** What the first pass installed becomes what this one uses. Images are not written to, and need no copy. */
-async function takeOver({ kind, input }: Installation, from: Stage, to: Stage): Promise<void> {
+async function takeOver({ kind, input, machine }: Installation, from: Stage, to: Stage): Promise<void> {
   const folder = dirname(input);
   if (kind === 'pip') {
     const target = from.pythonFolders.get(resolve(from.copy, folder));
@@ -138,8 +138,13 @@ async function takeOver({ kind, input }: Installation, from: Stage, to: Stage): 
   }
   const modules = join(from.copy, folder, 'node_modules');
   if (kind !== 'npm' || (await from.world.files.look(modules)) === undefined) return;
-  const { env, signal } = from.world;
-  const PATH = env['PATH'] ?? '/usr/bin:/bin';
-  const ended = await runProcess('cp', ['-a', '--', modules, join(to.copy, folder)], { env: { PATH }, signal });
+  // Its services may be running already: what they do to those folders meanwhile must lead nowhere.
+  const target = join(to.copy, folder);
+  const ended = await to.enclave.run(machine, '/bin/cp', ['-a', '--', modules, target], {
+    cwd: '/tmp',
+    env: to.environment({}),
+    readable: [join(from.copy, folder)],
+    writable: [target],
+  });
   if (ended.code !== 0) throw new StepFailure(`What was installed could not be copied: ${lastWords(ended)}`);
 }
