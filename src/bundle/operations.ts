@@ -11,6 +11,7 @@ export const sealInput = z.object({
   home: z.string().optional(),
   key: z.array(z.string()).optional(),
   passphraseFile: z.array(z.string()).optional(),
+  sigstore: z.string().optional(),
 });
 export const sealOutput = z.object({
   path: z.string(),
@@ -27,6 +28,8 @@ export const sealOutput = z.object({
   }),
   ledger: z.object({ index: z.number(), size: z.number(), root: z.string() }),
   check: z.array(z.string()),
+  /** Where the signatures stand as Sigstore bundles, one a file; absent where none were asked for. */
+  sigstore: z.array(z.string()).optional(),
 });
 export const seal = operation({
   name: ['seal'],
@@ -40,6 +43,11 @@ export const seal = operation({
       key: 'passphraseFile',
       form: '--passphrase-file FILE...',
       help: 'its first line opens encrypted keys (default: SALLYPORT_PASSPHRASE_FILE)',
+    },
+    {
+      key: 'sigstore',
+      form: '--sigstore DIR',
+      help: 'write each signature as a Sigstore bundle into this folder as well',
     },
   ],
   input: sealInput,

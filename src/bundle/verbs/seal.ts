@@ -1,8 +1,8 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
-import { type Digest, digestFromHex, hexOf, type Implementation, instantOf, type World } from '#kernel';
-import { STATEMENT_PAYLOAD_TYPE } from '#formats';
-import { homePath, openHome, readIfThere } from '#system';
+import { type Digest, digestFromHex, type Files, hexOf, type Implementation, instantOf, type World } from '#kernel';
+import { decodeEnvelope, encodeSigstoreBundle, isProblem, STATEMENT_PAYLOAD_TYPE } from '#formats';
+import { homePath, makeFolderDurably, openHome, readIfThere, writeDurably } from '#system';
 import { keyNames, holdersWith, passphrasesOf, readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
 import { formatConsistency, type Ledger, openLedger } from '#ledger';
 import { parseLock, readProject } from '#project';
@@ -160,10 +160,27 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
       },
       ledger: recorded,
       check: checkLines(target, 'sealer.pem', result.seal),
+      ...(input.sigstore === undefined
+        ? {}
+        : { sigstore: await writeSigstore(files, resolve(cwd, input.sigstore), result.sealEnvelope) }),
     };
   } finally {
     await ledger.close();
   }
+}
+
+/** Each signature of the seal in a file of its own, for verifiers that know Sigstore bundles; named by its key. */
+async function writeSigstore(files: Files, folder: string, sealEnvelope: Uint8Array): Promise<string[]> {
+  const envelope = decodeEnvelope(sealEnvelope);
+  if (isProblem(envelope)) throw new Error(`the seal is no envelope: ${envelope.detail}`);
+  await makeFolderDurably(files, folder);
+  const written: string[] = [];
+  for (const [index, { keyid }] of envelope.signatures.entries()) {
+    const path = join(folder, `seal.${keyid.slice(0, 16)}.sigstore.json`);
+    await writeDurably(files, path, encodeSigstoreBundle(envelope, index));
+    written.push(path);
+  }
+  return written;
 }
 
 /** The order of signatures in an envelope. */
