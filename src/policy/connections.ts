@@ -76,20 +76,26 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
   const ingress = classes.map((one) => engine.reach(one, 'ingress'));
 
   const pairs: { from: number; to: number; answer: Answer }[] = [];
-  const several = new Map<number, Answer[]>();
+  const addPair = (from: number, to: number, answer: Answer): void => {
+    if (pairs.length === ROWS) throw policyFault('policy.too-many-rows', { where: `${peers.size} workloads` });
+    pairs.push({ from, to, answer });
+  };
+  /** What differs among the pods of a peer is put together at the end; what is closed is not among the answers. */
+  const several = new Map<number, { readonly answers: Set<Answer>; count: number }>();
   const add = (from: PodClass, to: PodClass, answer: Answer): void => {
+    if (answer.possible.empty) return;
     for (const source of members[from.id]!) {
       for (const target of members[to.id]!) {
         if (source.peer === target.peer) continue;
         if (source.mixed || target.mixed) {
           const key = source.peer * peers.size + target.peer;
-          const list = several.get(key);
-          if (list === undefined) several.set(key, [answer]);
-          else list.push(answer);
-        } else if (!answer.possible.empty) {
-          if (pairs.length === ROWS) throw policyFault('policy.too-many-rows', { where: `${peers.size} workloads` });
-          pairs.push({ from: source.peer, to: target.peer, answer });
-        }
+          const known = several.get(key);
+          if (known === undefined) several.set(key, { answers: new Set([answer]), count: 1 });
+          else {
+            known.answers.add(answer);
+            known.count++;
+          }
+        } else addPair(source.peer, target.peer, answer);
       }
     }
   };
@@ -110,13 +116,11 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
       namingAnswer[named[i]!]!.push(answers[i]!);
     }
   }
-  const openTargets = [...entering.values()]
-    .filter(({ reach }) => reach.othersAllowed)
-    .flatMap(({ targets }) => targets);
-  const someMixed = classesOf.some((own) => own.size > 1);
+  const open = [...entering.values()].filter(({ reach }) => reach.othersAllowed);
   const inAnswers: (Answer | undefined)[] = Array.from({ length: entering.size });
   const outAnswers: (Answer | undefined)[] = Array.from({ length: classes.length });
   for (const source of classes) {
+    if (members[source.id]!.length === 0) continue;
     const reach = egress[source.id]!;
     const named = namingReach[source.id]!;
     for (let i = 0; i < named.length; i++) inAnswers[named[i]!.id] = namingAnswer[source.id]![i];
@@ -126,23 +130,37 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
       const inward = inAnswers[one.id] ?? one.others(source);
       add(source, target, both(outAnswers[target.id] ?? reach.others(target), fromHost(source, inward)));
     };
-    if (someMixed || source.hostNetwork) classes.forEach(consider);
-    else if (reach.othersAllowed) {
-      openTargets.forEach(consider);
-      for (const one of named) if (!one.othersAllowed) entering.get(one.id)!.targets.forEach(consider);
-    } else for (const id of reach.named) consider(classes[id]!);
+    /** Of the targets behind one wall those that no rule of the source names: they are answered alike. */
+    const enter = (one: Reach, targets: readonly PodClass[]): void => {
+      const inward = inAnswers[one.id] ?? one.others(source);
+      if (inward.possible.empty) return;
+      const alike = reach.othersAlike ? both(reach.others(source), inward) : undefined;
+      if (alike?.possible.empty === true) return;
+      for (const target of targets) {
+        if (outAnswers[target.id] === undefined) add(source, target, alike ?? both(reach.others(target), inward));
+      }
+    };
+    if (source.hostNetwork) classes.forEach(consider);
+    else {
+      for (const id of reach.named) consider(classes[id]!);
+      if (reach.othersAllowed) {
+        for (const { reach: one, targets } of open) enter(one, targets);
+        for (const one of named) if (!one.othersAllowed) enter(one, entering.get(one.id)!.targets);
+      }
+    }
     for (const one of named) inAnswers[one.id] = undefined;
     for (const target of reach.named) outAnswers[target] = undefined;
   }
 
   const mixed = new Set<number>();
-  for (const [key, answers] of several) {
-    const answer = together(answers);
+  for (const [key, { answers, count }] of several) {
     const [from, to] = [Math.floor(key / peers.size), key % peers.size];
+    const all = classesOf[from]!.size * classesOf[to]!.size;
+    const answer = together([...answers, ...(count < all ? [NOTHING] : [])]);
     if ((answer.why & WHY.podsDiffer) !== 0) {
       for (const peer of [from, to]) if (classesOf[peer]!.size > 1) mixed.add(peer);
     }
-    if (!answer.possible.empty) pairs.push({ from, to, answer });
+    if (!answer.possible.empty) addPair(from, to, answer);
   }
 
   const outside: OutsideRow[] = [];

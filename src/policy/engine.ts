@@ -128,6 +128,8 @@ export interface Reach {
   others(peer: PodClass): Answer;
   /** False where `others` never allows anything. */
   readonly othersAllowed: boolean;
+  /** Whether `others` is the same for every peer. */
+  readonly othersAlike: boolean;
   readonly addresses: readonly (AddressRange & { readonly answer: Answer })[];
 }
 
@@ -221,7 +223,7 @@ interface Stack {
   readonly worlds: readonly (readonly (readonly Stage<ResolvedRule>[])[])[];
 }
 
-type ReachParts = Pick<Reach, 'named' | 'answers' | 'others' | 'othersAllowed'>;
+type ReachParts = Pick<Reach, 'named' | 'answers' | 'others' | 'othersAllowed' | 'othersAlike'>;
 
 /** Who is named is found when it is asked for: to know that a wall is there takes much less. */
 class LazyReach implements Reach {
@@ -251,6 +253,10 @@ class LazyReach implements Reach {
 
   get othersAllowed(): boolean {
     return this.#own.othersAllowed;
+  }
+
+  get othersAlike(): boolean {
+    return this.#own.othersAlike;
   }
 
   get addresses(): Reach['addresses'] {
@@ -873,6 +879,7 @@ export class Engine {
       answers,
       others: (peer) => answer(0, peer.ports),
       othersAllowed: maps.some((ports) => !answer(0, ports).possible.empty),
+      othersAlike: !byPeer,
     };
   }
 
