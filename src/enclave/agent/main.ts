@@ -12,12 +12,11 @@ import { Cgroups } from './cgroups.ts';
 import { type Decoys, openDecoys } from './decoy-posts.ts';
 import { openNetwork, type Network } from './network.ts';
 import { Processes } from './processes.ts';
-import { waitUntilReady } from './readiness.ts';
-import { recorderCertificates } from './recorder.ts';
 import type { Observers } from './sink.ts';
 import { CGROUPS, View } from './view.ts';
 import { openWatch, type Watch } from './watch.ts';
 
+// What needs HTTP or TLS is loaded when it is used: most enclaves open without either, and opening is to be quick.
 const send = (event: Event): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
 
 let network: Network | undefined;
@@ -28,7 +27,7 @@ async function perform(request: Request): Promise<void> {
   switch (request.do) {
     case 'open': {
       // First of all: /run is the agent's own from then on, and the network's names are kept there.
-      const view = await View.open(request.writable, namesFor(request));
+      const view = await View.open(request.writable, await namesFor(request));
       const tell = (attempt: Attempt): void => send({ event: 'attempt', attempt });
       const observers: Observers = {};
       const observing = observe(request, tell, observers);
@@ -65,6 +64,7 @@ async function perform(request: Request): Promise<void> {
     case 'ready': {
       const machine = network?.machines.find(({ name }) => name === request.machine);
       if (machine === undefined) throw new Error(`no machine ${request.machine}`);
+      const { waitUntilReady } = await import('./readiness.ts');
       const running = (): boolean => processes.isRunning(request.process);
       const { ok, detail } = await waitUntilReady(machine.ipv4, request.check, request.timeout, running);
       send({ event: 'ready', call: request.call, ok, detail });
@@ -95,8 +95,12 @@ async function observe(
 }
 
 /** How names are found in every machine, and whose certificates are believed where that is not the host's affair. */
-function namesFor({ machines, routes, recorded }: Request & { do: 'open' }): Record<string, string | Uint8Array> {
-  const certificates = recorded.length === 0 ? {} : recorderCertificates();
+async function namesFor({
+  machines,
+  routes,
+  recorded,
+}: Request & { do: 'open' }): Promise<Record<string, string | Uint8Array>> {
+  const certificates = recorded.length === 0 ? {} : (await import('./recorder.ts')).recorderCertificates();
   return { hosts: hostsFile(machinesOf(machines)), 'resolv.conf': resolverFile(routes), ...certificates };
 }
 

@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
+import { shellQuote } from '#kernel';
 import type { Attempt } from '../attempt.ts';
 import {
   type Machine,
@@ -12,7 +13,6 @@ import {
   tuplesOf,
 } from '../network.ts';
 import type { OpenRequest } from '../protocol.ts';
-import { openRecorder } from './recorder.ts';
 import { openSink, type Observers } from './sink.ts';
 
 const LOW_PORTS = '/proc/sys/net/ipv4/ip_unprivileged_port_start';
@@ -46,6 +46,7 @@ export async function openNetwork(
     tuplesOf(await run(request.nft, ['-j', 'list', 'set', 'inet', 'sallyport', set]));
   const recorder = async (): Promise<string> => {
     if (request.recorded.length === 0) return '';
+    const { openRecorder } = await import('./recorder.ts');
     return openRecorder({
       ports: recorderPorts(request.recorded),
       ipv6,
@@ -55,37 +56,54 @@ export async function openNetwork(
     });
   };
   // Nothing runs in a machine before all of it is done, so that the order does not matter: what needs the router's
-  // links and addresses waits for them, and the rules, which name links, do not.
-  const router = run(request.ip, ['-batch', '-'], families(routerBatch(machines, request.routes)));
+  // links waits for them, and the rules, which name links, do not. One shell starts the programs: each that Node starts
+  // costs many times what it does itself.
+  const rules = ruleset(machines, request.flows, request.routes, request.recorded, request.answers.calls);
+  await run(
+    '/bin/sh',
+    ['-s'],
+    makingScript(request, {
+      rules,
+      router: families(routerBatch(machines, request.routes)),
+      machines: machines.map((machine) => ({
+        id: machine.id,
+        batch: families(machineBatch(machine, request.routes)),
+      })),
+    }),
+  );
   const [sink, authority] = await Promise.all([
-    router.then(() => openSink({ machines, ipv6, answers: request.answers, tell, list, observers })),
-    router.then(recorder),
-    router.then(() =>
-      Promise.all(
-        machines.map((machine) =>
-          run(
-            request.nsenter,
-            // Programs run without rights, and the network is all theirs: port 80 is as good as 8080.
-            [
-              '--net=/run/netns/' + machine.id,
-              '--',
-              '/bin/sh',
-              '-c',
-              `echo 0 > ${LOW_PORTS}; exec "$0" -batch -`,
-              request.ip,
-            ],
-            families(machineBatch(machine, request.routes)),
-          ),
-        ),
-      ),
-    ),
-    run(
-      request.nft,
-      ['-f', '-'],
-      ruleset(machines, request.flows, request.routes, request.recorded, request.answers.calls),
-    ),
+    openSink({ machines, ipv6, answers: request.answers, tell, list, observers }),
+    recorder(),
   ]);
   return { machines, ipv6, authority, flush: () => sink.flush() };
+}
+
+/** Rules and router first, side by side, then all machines side by side; it fails with the words of what failed. */
+function makingScript(
+  { ip, nft, nsenter }: OpenRequest,
+  texts: {
+    readonly rules: string;
+    readonly router: string;
+    readonly machines: readonly { readonly id: string; readonly batch: string }[];
+  },
+): string {
+  const fed = (command: string, text: string, after = ''): string =>
+    `${command} <<'END-OF-INPUT'${after}\n${text.trimEnd()}\nEND-OF-INPUT`;
+  const lines = [
+    'set -e',
+    fed(`${shellQuote(nft)} -f -`, texts.rules, ' &'),
+    'rules=$!',
+    fed(`${shellQuote(ip)} -batch -`, texts.router),
+    'machines=',
+  ];
+  for (const { id, batch } of texts.machines) {
+    // Programs run without rights, and the network is all theirs: port 80 is as good as 8080.
+    const inside = `echo 0 > ${LOW_PORTS}; exec "$0" -batch -`;
+    const command = `${shellQuote(nsenter)} --net=/run/netns/${id} -- /bin/sh -c ${shellQuote(inside)} ${shellQuote(ip)}`;
+    lines.push(fed(command, batch, ' &'), 'machines="$machines $!"');
+  }
+  lines.push('for one in $rules $machines; do wait "$one"; done');
+  return `${lines.join('\n')}\n`;
 }
 
 function run(command: string, args: readonly string[], input?: string): Promise<string> {
