@@ -22,6 +22,7 @@ function drawing(pairs: [string, string, string?, (typeof STATES)[number]?][]): 
   return {
     title: `Title ${HOSTILE}`,
     facts: [HOSTILE],
+    blank: 'closed',
     pairs: pairs.map(([from, to, ports = 'TCP 80', state = 'open']) => ({ from, to, ports, state, note: HOSTILE })),
   };
 }

@@ -17,6 +17,8 @@ export interface DrawnPair {
 /** An answer as pairs, to be written as CSV, DOT, SVG or HTML. */
 export interface Drawing {
   readonly title: string;
+  /** What a pair means that is not among `pairs`: `closed`, `unchanged`. */
+  readonly blank: string;
   readonly pairs: readonly DrawnPair[];
   /** Beside the title: `1,000 workloads`. */
   readonly facts: readonly string[];

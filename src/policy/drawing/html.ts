@@ -72,7 +72,7 @@ export function html(drawing: Drawing): string {
 <div class="top"><span><strong>Sallyport</strong> network policy</span><button type="button" id="theme" class="needs-script" aria-pressed="false">Other theme</button></div>
 <h1>${markup(drawing.title)}</h1>
 <p class="facts">${drawing.facts.map((fact) => markup(fact)).join(' · ')}</p>
-<ul class="legend" aria-label="Signs">${used.map((state) => `<li><span class="sign ${state}" aria-hidden="true">${SIGNS[state]}</span> ${WORDS[state]}</li>`).join('')}<li>(no sign) closed${used.includes('opened') || used.includes('closed') ? ' or unchanged' : ''}</li></ul>
+<ul class="legend" aria-label="Signs">${used.map((state) => `<li><span class="sign ${state}" aria-hidden="true">${SIGNS[state]}</span> ${WORDS[state]}</li>`).join('')}<li>(no sign) ${markup(drawing.blank)}</li></ul>
 <div class="tools needs-script"><label for="filter">Filter <input type="search" id="filter" placeholder="workload, address or port" autocomplete="off"></label><button type="button" id="close">Close all namespaces</button><span id="shown"></span><strong id="warning" class="opened"></strong></div>
 <p class="help needs-script" id="keys">Arrow keys move, Enter opens a namespace or shows what a cell holds. Numbers count pairs.</p>
 <noscript><p>The matrix is drawn by a script of this file, and scripts are switched off here. The same answer is written by <code>--output csv</code>, <code>--output svg</code> and <code>--json</code>.</p></noscript>

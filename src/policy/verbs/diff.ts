@@ -96,6 +96,7 @@ function formsOf(result: Output, style: Style): Forms {
     }),
     drawing: () => ({
       title: 'What a change opens and closes',
+      blank: 'unchanged',
       facts: [summary(result), fact(changes.length, 'change')],
       pairs: [
         ...added.map((row) => ({ ...ends(row), ports: row.ports, state: 'opened' as const, note: why(row.cause) })),

@@ -59,6 +59,7 @@ function formsOf(result: Output, style: Style): Forms {
     }),
     drawing: () => ({
       title: 'What pods that may come could reach, or be reached from',
+      blank: 'closed, or as the whole cluster',
       facts: [
         fact(exposure.length, 'row'),
         `${fact(new Set(unprotected.map(({ workload }) => workload)).size, 'workload')} without a policy in a direction`,

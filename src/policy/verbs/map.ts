@@ -57,6 +57,7 @@ function formsOf(result: Output, style: Style): Forms {
     }),
     drawing: () => ({
       title: 'Who can talk to whom',
+      blank: 'closed',
       facts: [
         fact(counts.workloads, 'workload'),
         fact(counts.policies, 'policies', 'policy'),
