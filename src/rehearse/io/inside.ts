@@ -9,6 +9,7 @@ import { tryEdges, tryRequest } from './checks.ts';
 import { copyProject } from './copy-project.ts';
 import type { Crossed } from './crossing.ts';
 import { servedSize, tellDigests } from './digests.ts';
+import { tellInstalled } from './installed-files.ts';
 import { clientEnvironment, install, type Installation, installationsOf } from './installations.ts';
 import { tryMisdeed } from './misdeed.ts';
 import type { Place } from './place.ts';
@@ -155,9 +156,12 @@ export async function runInside(
     try {
       const images = await install(stage, installations);
       through.installed.resolve(images);
+      const compared = tellInstalled(stage);
+      compared.catch(() => undefined);
       await startServices(stage, images);
       through.served.resolve();
       for (const [index, request] of requests.entries()) await tryRequest(stage, index, request);
+      await compared;
     } finally {
       // Also after a failure: the second pass must not wait for ever.
       through.installed.resolve(new Map());

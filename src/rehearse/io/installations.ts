@@ -85,6 +85,7 @@ async function installNpm(stage: Stage, { id, input, machine }: Installation): P
       timeout: INSTALL_TIME,
     });
     if (started.code !== 0) throw new StepFailure(ending('npm', started));
+    stage.npmInstalled.add(input);
     if ((await digestInside(stage, input)) !== before) throw new StepFailure('The lockfile was changed.');
     const added = /added (\d+) packages?/.exec(started.stdout)?.[0] ?? 'done';
     return { value: true, detail: `${added}, lockfile unchanged`, digest: before, command: 'npm ci' };

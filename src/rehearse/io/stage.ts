@@ -28,6 +28,8 @@ export class Stage {
   /** What services wrote, by name. */
   readonly logs = new Map<string, LogTail>();
   readonly pythonFolders = new Map<string, string>();
+  /** Lockfiles from which npm installed to the end. */
+  readonly npmInstalled = new Set<string>();
 
   constructor(parts: Pick<Stage, 'world' | 'place' | 'story' | 'crossed' | 'clients' | 'enclave' | 'copy' | 'base'>) {
     this.world = parts.world;
