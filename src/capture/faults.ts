@@ -16,7 +16,7 @@ export const captureCatalogue = {
   },
   'capture.not-confined': {
     title: "This machine does not allow the namespaces in which a command of 'prepare' runs.",
-    fix: "Run 'sallyport doctor' and allow user namespaces; or make the input on another machine; or, where you trust the command as you trust your shell, run 'sallyport capture --unconfined', which the ledger will say.",
+    fix: "Run 'sallyport doctor' and allow user namespaces; or make the input on another machine; or, where you trust the command as you trust your shell, add --unconfined, which the ledger will say.",
   },
   'capture.input-unreadable': {
     title: 'An input of the project cannot be read.',

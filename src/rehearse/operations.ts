@@ -8,6 +8,7 @@ const rehearseInput = z.object({
   everyInstall: z.boolean().optional(),
   keep: z.boolean().optional(),
   keepFor: z.string().optional(),
+  unconfined: z.boolean().optional(),
 });
 export type RehearseInput = z.output<typeof rehearseInput>;
 
@@ -29,6 +30,11 @@ export const rehearse = operation<RehearseInput, RehearseOutput>({
       key: 'everyInstall',
       form: '--every-install',
       help: 'without any route install again also what had asked for nothing outside',
+    },
+    {
+      key: 'unconfined',
+      form: '--unconfined',
+      help: "run the commands of 'prepare' as you, with all that you may do, unrecorded; the ledger will say so",
     },
   ],
   input: rehearseInput,

@@ -19,7 +19,12 @@ export interface Crossed {
 }
 
 /** From the project's folder to the admitted bundle, each step a command of the product. Undefined where one failed. */
-export async function cross(world: World, place: Place, story: Story): Promise<Crossed | undefined> {
+export async function cross(
+  world: World,
+  place: Place,
+  story: Story,
+  { unconfined }: { readonly unconfined: boolean },
+): Promise<Crossed | undefined> {
   const { folder } = place;
   const file = join(folder, 'sallyport.yaml');
   const homes = ['--purpose', 'rehearsal'];
@@ -54,7 +59,8 @@ export async function cross(world: World, place: Place, story: Story): Promise<C
     'Everything it needs is captured, and each byte checked',
     'outside',
     async () => {
-      const said = await mustRun(world, ['capture', '-f', file, '--home', place.outside], folder);
+      const words = ['capture', '-f', file, '--home', place.outside, ...(unconfined ? ['--unconfined'] : [])];
+      const said = await mustRun(world, words, folder);
       const { output } = said;
       const path = textAt(output, 'lock', 'path') || join(folder, 'sallyport.lock');
       const bytes = await readFile(path);

@@ -45,7 +45,7 @@ async function perform(input: RehearseInput, world: World, hold?: Hold): Promise
   try {
     announce(world, folder);
     const story = new Story(world, timer);
-    const crossed = await cross(world, place, story);
+    const crossed = await cross(world, place, story, { unconfined: input.unconfined === true });
     let refusals: Refusal[] = [];
     let inside = NOTHING_INSIDE;
     if (crossed === undefined) {
