@@ -199,7 +199,7 @@ export function addresses(repository: Repository): string[] {
 export function portable(repository: Repository): string[] {
   const troubles: string[] = [];
   for (const [path, text] of repository) {
-    if (path.endsWith('package-lock.json') && /"resolved": "https?:/.test(text) && !path.includes('/testing/')) {
+    if (path.endsWith('package-lock.json') && /"resolved": "https?:\/\/(?!registry\.example\.test\/)/.test(text) && !path.includes('/testing/')) {
       troubles.push(`${path}: names where packages are from; npm install --package-lock-only writes it without`);
     }
     if (path === 'package.json') {
@@ -283,7 +283,8 @@ export function commands(repository: Repository, verbs: ReadonlyMap<string, read
         }
         continue;
       }
-      const rest = line.slice(match.index + match[0].length).split(/[|;&#]/)[0]!;
+      // What follows '--' is somebody else's command.
+      const rest = line.slice(match.index + match[0].length).split(/[|;&#]| -- /)[0]!;
       for (const flag of rest.matchAll(/(?<=\s|\[)(--?[a-z][a-z-]*)/g)) {
         if (!always.includes(flag[1]!) && !verbs.get(verb)!.includes(flag[1]!)) {
           troubles.push(`${path}: '${verb}' has no flag ${flag[1]} (${line.trim()})`);
