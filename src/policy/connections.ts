@@ -117,6 +117,7 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
     }
   }
   const open = [...entering.values()].filter(({ reach }) => reach.othersAllowed);
+  const isOpen = ingress.map(({ othersAllowed }) => othersAllowed);
   const inAnswers: (Answer | undefined)[] = Array.from({ length: entering.size });
   const outAnswers: (Answer | undefined)[] = Array.from({ length: classes.length });
   for (const source of classes) {
@@ -127,7 +128,11 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
     reach.named.forEach((target, i) => (outAnswers[target] = reach.answers[i]));
     const consider = (target: PodClass): void => {
       const one = ingress[target.id]!;
-      const inward = inAnswers[one.id] ?? one.others(source);
+      let inward = inAnswers[one.id];
+      if (inward === undefined) {
+        if (!isOpen[target.id] && !source.hostNetwork) return;
+        inward = one.others(source);
+      }
       add(source, target, both(outAnswers[target.id] ?? reach.others(target), fromHost(source, inward)));
     };
     /** Of the targets behind one wall those that no rule of the source names: they are answered alike. */
