@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { randomBytesOf, sourceOf, tarMembers } from '#formats';
-import { type ArtifactRow, errorCode, errorMessage, isObject, printable } from '#kernel';
+import { type ArtifactRow, compareUtf8, errorCode, errorMessage, isObject, printable } from '#kernel';
 import { openStore, type Store } from '#store';
 import { StepFailure } from '../story.ts';
 import type { Stage } from './stage.ts';
@@ -22,7 +22,9 @@ interface Compared {
   packages: number;
   files: number;
   /** Packages with install scripts: what they make of their own files is theirs. */
-  readonly scripted: string[];
+  readonly scripted: Set<string>;
+  /** Those of them that were installed where something else was changed. */
+  readonly suspects: Set<string>;
   readonly changed: string[];
 }
 
@@ -35,15 +37,17 @@ export async function tellInstalled(stage: Stage): Promise<void> {
   if (stage.npmInstalled.size === 0) return;
   await stage.story.step('installed', 'What npm installed is what its packages hold', 'enclave', async () => {
     const store = await openStore(stage.world.files, stage.place.inside);
-    const compared: Compared = { packages: 0, files: 0, scripted: [], changed: [] };
-    for (const input of stage.npmInstalled) await compareInput(stage, store, input, compared);
-    const { packages, files, scripted, changed } = compared;
+    const compared: Compared = { packages: 0, files: 0, scripted: new Set(), suspects: new Set(), changed: [] };
+    // They were done in any order.
+    for (const input of [...stage.npmInstalled].sort(compareUtf8)) await compareInput(stage, store, input, compared);
+    const { packages, files, scripted, suspects, changed } = compared;
     if (changed.length > 0) {
       const rest = changed.length > TOLD ? ` and ${changed.length - TOLD} more` : '';
-      const who = scripted.length === 0 ? '' : ` Install scripts ran of ${scripted.slice(0, TOLD).join(', ')}.`;
+      const who =
+        suspects.size === 0 ? '' : ` Install scripts ran there of ${[...suspects].slice(0, TOLD).join(', ')}.`;
       throw new StepFailure(printable(`${changed.slice(0, TOLD).join('; ')}${rest}.${who}`));
     }
-    const own = scripted.length === 0 ? '' : `; ${scripted.length} with install scripts may have changed their own`;
+    const own = scripted.size === 0 ? '' : `; ${scripted.size} with install scripts may have changed their own`;
     return { value: true, detail: `${files} files of ${packages} packages${own}` };
   });
 }
@@ -55,6 +59,8 @@ async function compareInput(stage: Stage, store: Store, input: string, compared:
   const text = Buffer.from(await world.files.read(join(place.folder, input), 1024 ** 3)).toString('utf8');
   const lock: unknown = JSON.parse(text);
   const packages = isObject(lock) && isObject(lock['packages']) ? lock['packages'] : {};
+  const scripted: string[] = [];
+  const before = compared.changed.length;
   for (const [path, entry] of Object.entries(packages)) {
     world.signal.throwIfAborted();
     if (!path.includes('node_modules/') || !isObject(entry) || entry['link'] === true || entry['inBundle'] === true)
@@ -70,7 +76,7 @@ async function compareInput(stage: Stage, store: Store, input: string, compared:
       continue;
     }
     if (entry['hasInstallScript'] === true) {
-      if (!compared.scripted.includes(name)) compared.scripted.push(name);
+      scripted.push(name);
       continue;
     }
     compared.packages += 1;
@@ -81,6 +87,8 @@ async function compareInput(stage: Stage, store: Store, input: string, compared:
       }
     }
   }
+  for (const name of scripted) compared.scripted.add(name);
+  if (compared.changed.length > before) for (const name of scripted) compared.suspects.add(name);
 }
 
 function rowOf(
