@@ -187,7 +187,7 @@ describe('the misdeeds of the example', { skip }, () => {
   test('greed is ended, by the limit that it overstepped, and poison is noticed', () => {
     const failed = report.steps.filter(({ side, outcome }) => side === 'enclave' && outcome !== 'ok');
     const said = new Map(failed.map(({ id, detail }) => [id, detail]));
-    assert.deepEqual([...said.keys()].sort(), ['npm-2', 'npm-3', 'npm-4', 'npm-5', 'services']);
+    assert.deepEqual([...said.keys()].sort(), ['installed', 'npm-2', 'npm-3', 'npm-4', 'npm-5', 'services']);
     // By the kernel, which refuses more, or by the enclave, which ends it: either says so.
     const ends = {
       memory: /more than 512 MiB of memory|greed for memory was refused/,
@@ -201,6 +201,12 @@ describe('the misdeeds of the example', { skip }, () => {
       assert.match(own, end);
     }
     assert.match(said.get('npm-5') ?? '', /lockfile was changed/);
+    assert.equal(
+      said.get('installed'),
+      ['colours.mjs', 'widgets.mjs']
+        .map((name) => `poison/node_modules/plain-widgets/${name} is not what plain-widgets@1.0.0 holds`)
+        .join('; ') + '. Install scripts ran there of poisonous-widgets@1.0.0.',
+    );
     const words = JSON.stringify([report.logs, report.steps]);
     assert.doesNotMatch(words, /Nobody stopped it/);
     assert.match(words, /greedy-memory/);
