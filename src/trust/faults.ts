@@ -168,6 +168,31 @@ export const trustCatalogue = {
     title: 'The root follows the one that is here: nothing has to begin again.',
     fix: "Take it with 'sallyport trust accept'.",
   },
+  'trust.sigstore-usage': {
+    kind: 'usage',
+    title: 'It is not said by what the bundle is to be judged.',
+    fix: 'Name --key FILE; or --identity, --issuer and --trusted-root, all three.',
+  },
+  'trust.sigstore-malformed': {
+    kind: 'reason',
+    title: 'The Sigstore bundle is no strict JSON.',
+    fix: 'Get it again from where it was published. Readers that are lenient about JSON see different bundles in one file.',
+  },
+  'trust.sigstore-root': {
+    kind: 'reason',
+    title: 'The trusted root cannot be used.',
+    fix: 'Bring trusted_root.json of the instance that signed, as its TUF repository gives it.',
+  },
+  'trust.sigstore': {
+    kind: 'reason',
+    title: 'The Sigstore bundle does not hold.',
+    fix: 'Do not use the artifact. Compare identity and issuer with what its makers publish; if they fit, ask them.',
+  },
+  'trust.sigstore-subject': {
+    kind: 'reason',
+    title: 'The attestation is about something else.',
+    fix: 'It is signed, and not about this file: get the one that belongs to it.',
+  },
   'trust.root-site': {
     title: 'The newer root names another site.',
     fix: 'A chain belongs to one site. Pin the other root in a home of its own.',

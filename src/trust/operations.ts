@@ -138,6 +138,21 @@ export type ReenrolInput = z.infer<typeof reenrolInput>;
 const leaveInput = z.object({ ...onDraft, who: z.string(), reason: z.string().optional(), threshold: thresholds });
 export type LeaveInput = z.infer<typeof leaveInput>;
 
+const sigstoreInput = z.object({
+  artifact: z.string(),
+  bundle: z.string(),
+  trustedRoot: z.string().optional(),
+  identity: z.string().optional(),
+  issuer: z.string().optional(),
+  key: z.string().optional(),
+});
+export type SigstoreVerifyInput = z.infer<typeof sigstoreInput>;
+const sigstoreOutput = z.object({
+  verdict: z.enum(['verified', 'unverified']),
+  reasons: z.array(z.object({ code: z.string(), where: z.string(), detail: z.string() })),
+});
+export type SigstoreVerifyOutput = z.infer<typeof sigstoreOutput>;
+
 export const proposeOutput = z.object({
   root: shownRoot,
   custody: z.enum(['shared', 'one-person', 'rehearsal']),
@@ -221,6 +236,7 @@ export function trustOperations(
   Operation<ProposeInput, ProposeOutput>,
   Operation<LeaveInput, LeaveOutput>,
   Operation<ReenrolInput, PinOutput>,
+  Operation<SigstoreVerifyInput, SigstoreVerifyOutput>,
 ] {
   return [
     operation<ShowInput, ShowOutput>({
@@ -415,6 +431,21 @@ export function trustOperations(
       input: reenrolInput as never,
       output: pinOutput,
       load: async () => (await import('./verbs/reenrol.ts')).reenrolVerb(openAppender),
+    }),
+    operation<SigstoreVerifyInput, SigstoreVerifyOutput>({
+      name: ['sigstore', 'verify'],
+      summary: 'Judge a Sigstore bundle over an artifact, offline, by a trusted root and an identity, or by a key',
+      parameters: [
+        { key: 'artifact', form: 'ARTIFACT', help: 'the file that was signed, or that the attestation is about' },
+        { key: 'bundle', form: '--bundle FILE', help: 'the Sigstore bundle' },
+        { key: 'trustedRoot', form: '--trusted-root FILE', help: 'trusted_root.json of the instance, brought along' },
+        { key: 'identity', form: '--identity NAME', help: 'the identity in the certificate, exactly' },
+        { key: 'issuer', form: '--issuer URL', help: 'who vouches for that identity, exactly' },
+        { key: 'key', form: '--key FILE', help: 'a public key (PEM) in place of an identity' },
+      ],
+      input: sigstoreInput,
+      output: sigstoreOutput,
+      load: async () => (await import('./verbs/sigstore-verify.ts')).sigstoreVerifyVerb,
     }),
   ];
 }
