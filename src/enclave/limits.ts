@@ -18,6 +18,30 @@ export interface Limits {
 
 const MIB = 1024 * 1024;
 
+/** What our own hard limits allow to be handed on (proc_pid_limits(5)); Infinity where there is none. */
+export interface HardLimits {
+  readonly files: number;
+  readonly fileSize: number;
+  readonly processes: number;
+  readonly locked: number;
+  readonly data: number;
+}
+
+/** From /proc/self/limits: nobody can raise them again without a right over the machine. */
+export function readHardLimits(text: string): HardLimits {
+  const hard = (name: string): number => {
+    const word = new RegExp(`^${name}\\s+\\S+\\s+(\\S+)`, 'm').exec(text)?.[1];
+    return word !== undefined && /^\d+$/.test(word) ? Number(word) : Infinity;
+  };
+  return {
+    files: hard('Max open files'),
+    fileSize: hard('Max file size'),
+    processes: hard('Max processes'),
+    locked: hard('Max locked memory'),
+    data: hard('Max data size'),
+  };
+}
+
 export const LIMITS: Limits = {
   memory: 2048 * MIB,
   processes: 1024,

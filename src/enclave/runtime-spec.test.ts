@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { cgroupName, cgroupOwner, memoryRefused, processRefused, readHierarchies, settingsFor } from './cgroups.ts';
 import { identityOf, NOBODY, rangeFor } from './identity.ts';
 import { userOf } from './image-user.ts';
-import { LIMITS, overstepped } from './limits.ts';
+import { LIMITS, overstepped, readHardLimits } from './limits.ts';
 import { type Confined, runtimeSpec } from './runtime-spec.ts';
 import { seccompProfile } from './seccomp.ts';
 import { outermost } from './surroundings.ts';
@@ -151,6 +151,24 @@ test('each limit has its name', () => {
   assert.equal(overstepped(limits, { output: 11 }), 'output');
 });
 
+test('hard limits are kept: nobody could raise them', () => {
+  const text = [
+    'Limit                     Soft Limit           Hard Limit           Units     ',
+    'Max file size             unlimited            unlimited            bytes     ',
+    'Max data size             1000                 2000                 bytes     ',
+    'Max processes             96395                96396                processes ',
+    'Max open files            1024                 4096                 files     ',
+    'Max locked memory         8192                 8192                 bytes     ',
+  ].join('\n');
+  assert.deepEqual(readHardLimits(text), {
+    files: 4096,
+    fileSize: Infinity,
+    processes: 96_396,
+    locked: 8192,
+    data: 2000,
+  });
+});
+
 test('of paths that lie in one another the outer ones are bound', () => {
   assert.deepEqual(outermost(['/a/b', '/a', '/ab', '/a', '/a/b/c']), ['/a', '/ab']);
 });
@@ -172,7 +190,8 @@ test('a container has nothing but what stands in its description', () => {
     ],
     temporary: ['/tmp'],
     limits: LIMITS,
-    files: 100,
+    hard: readHardLimits('Max open files            50                   100                  files\n'),
+    oomScore: 0,
     boundData: true,
     seccomp: seccompProfile('x64'),
   };

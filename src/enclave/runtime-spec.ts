@@ -3,7 +3,7 @@
  * paths, ids and system calls a confined program has stands here and nowhere else.
  */
 import type { Identity } from './identity.ts';
-import type { Limits } from './limits.ts';
+import type { HardLimits, Limits } from './limits.ts';
 import type { SeccompProfile } from './seccomp.ts';
 
 /** A file or folder that the program sees. */
@@ -33,8 +33,9 @@ export interface Confined {
   /** Empty folders in memory that it may write to, bounded. */
   readonly temporary: readonly string[];
   readonly limits: Limits;
-  /** Most open files that the agent may hand on. */
-  readonly files: number;
+  readonly hard: HardLimits;
+  /** Of the agent: a program's may not be lower. */
+  readonly oomScore: number;
   /** Where no cgroup holds the memory: a bound for what each process reserves, far above what it may use. */
   readonly boundData: boolean;
   readonly seccomp: SeccompProfile;
@@ -105,7 +106,7 @@ export const MASKED = [
 
 /** The whole configuration, to be written as config.json of a bundle. */
 export function runtimeSpec(confined: Confined): Record<string, unknown> {
-  const { identity, limits } = confined;
+  const { identity, limits, hard } = confined;
   const capabilities = confined.ownIds && identity.several ? OWN_IDS : [];
   return {
     ociVersion: '1.0.2',
@@ -123,15 +124,16 @@ export function runtimeSpec(confined: Confined): Record<string, unknown> {
         ambient: [],
       },
       noNewPrivileges: true,
-      oomScoreAdj: 500,
+      // Where the machine runs out of memory, programs go before what is not theirs.
+      oomScoreAdj: Math.max(500, confined.oomScore),
       rlimits: [
         rlimit('RLIMIT_CORE', 0),
-        rlimit('RLIMIT_NOFILE', Math.min(limits.files, confined.files)),
+        rlimit('RLIMIT_NOFILE', Math.min(limits.files, hard.files)),
         // A little beyond the limits, so that whoever watches sees them overstepped, and says so.
-        rlimit('RLIMIT_FSIZE', limits.disk + SLACK.bytes),
-        rlimit('RLIMIT_NPROC', limits.processes + SLACK.processes),
-        rlimit('RLIMIT_MEMLOCK', 64 * 1024),
-        ...(confined.boundData ? [rlimit('RLIMIT_DATA', limits.memory + SLACK.data)] : []),
+        rlimit('RLIMIT_FSIZE', Math.min(limits.disk + SLACK.bytes, hard.fileSize)),
+        rlimit('RLIMIT_NPROC', Math.min(limits.processes + SLACK.processes, hard.processes)),
+        rlimit('RLIMIT_MEMLOCK', Math.min(64 * 1024, hard.locked)),
+        ...(confined.boundData ? [rlimit('RLIMIT_DATA', Math.min(limits.memory + SLACK.data, hard.data))] : []),
       ],
     },
     root: { path: confined.rootfs, readonly: !confined.writableRoot },

@@ -1,9 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { lastWords, runProcess } from './processes.ts';
 import { findProgram } from './tools.ts';
 
 /** Whether this machine lets us make namespaces, and if not, what stands in the way. */
 export type NamespaceAnswer = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
+
+/** mount_setattr(2), by which everything below a read-only folder is read-only as well, came with 5.12. */
+function isAtLeast(kernel: string, major: number, minor: number): boolean {
+  const [, ours, below] = /^(\d+)\.(\d+)/.exec(kernel) ?? [];
+  return Number(ours) > major || (Number(ours) === major && Number(below) >= minor);
+}
 
 const MASKED =
   'parts of /proc are masked, as in a container; one that is started with its system paths open ' +
@@ -27,6 +34,7 @@ export async function namespacesAllowed(
   env: Readonly<Record<string, string | undefined>>,
   tools: { readonly ip?: string; readonly nft?: string } = {},
 ): Promise<NamespaceAnswer> {
+  if (!isAtLeast(release(), 5, 12)) return { allowed: false, reason: `Linux 5.12 is needed, and this is ${release()}` };
   const unshare = await findProgram('unshare', env);
   if (unshare === undefined) return { allowed: false, reason: 'the program unshare (util-linux) is missing' };
   const script = [

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EnclaveIds, identityOf, NOBODY } from '../identity.ts';
-import { describeStop, type Stopped } from '../limits.ts';
+import { describeStop, readHardLimits, type Stopped } from '../limits.ts';
 import type { Machine } from '../network.ts';
 import type { Event, Logged, StartRequest } from '../protocol.ts';
 import { runtimeSpec, type Shown } from '../runtime-spec.ts';
@@ -50,7 +50,8 @@ export class Processes {
   readonly #running = new Map<number, Running>();
   readonly #logs = new Map<string, LogFile>();
   readonly #watchdog = new Watchdog();
-  readonly #files = openFilesLimit();
+  readonly #hard = readHardLimits(readFileSync('/proc/self/limits', 'utf8'));
+  readonly #oomScore = Number(readFileSync('/proc/self/oom_score_adj', 'utf8'));
   #surroundings: Surroundings | undefined;
 
   constructor(send: (event: Event) => void) {
@@ -116,7 +117,8 @@ export class Processes {
       identity,
       ownIds: root !== undefined || request.as !== undefined,
       limits,
-      files: this.#files,
+      hard: this.#hard,
+      oomScore: this.#oomScore,
       boundData: !cgroup.controllers.includes('memory'),
       seccomp: seccompProfile(process.arch === 'arm64' ? 'arm64' : 'x64', listener?.(request.machine, writable)),
     });
@@ -278,13 +280,6 @@ function neverBegan(bundle: string): boolean {
     // Nothing was said.
   }
   return false;
-}
-
-/** How many open files may be handed on (proc_pid_limits(5)). */
-function openFilesLimit(): number {
-  const limits = readFileSync('/proc/self/limits', 'utf8');
-  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
-  return Number(hard) || 1024;
 }
 
 function signal(pid: number | undefined, name: NodeJS.Signals): void {
