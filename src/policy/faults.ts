@@ -31,6 +31,11 @@ export const policyCatalogue = {
     title: 'There is no such rule of lint.',
     fix: "Write it as a finding names it, for example lint.open-ports; 'sallyport explain' lists all.",
   },
+  'policy.too-many-pairs': {
+    kind: 'usage',
+    title: 'There are more pairs than a drawing shows.',
+    fix: 'Write --output csv or svg, or map a smaller folder; a map can be a --summary too.',
+  },
   'policy.format-unknown': {
     kind: 'usage',
     title: 'The answer cannot be written in this format.',
@@ -38,7 +43,7 @@ export const policyCatalogue = {
   },
   'policy.too-large': {
     title: 'The manifests are larger than is read.',
-    fix: 'A file may have 64 MiB and all together 512 MiB. Name a smaller folder, or split the file.',
+    fix: 'A file may have 64 MiB and all together 192 MiB. Name a smaller folder, or split the file.',
   },
   'policy.too-many-rows': {
     title: 'A map of these manifests has more rows than are written.',
@@ -48,6 +53,11 @@ export const policyCatalogue = {
     kind: 'reason',
     title: 'A document cannot be decoded, so it is not known what it says.',
     fix: 'Correct it at the line that is named, or take it out of the folder.',
+  },
+  'policy.template': {
+    kind: 'reason',
+    title: 'A template is not rendered, so it is not known what it becomes.',
+    fix: "Render it ('helm template', 'kustomize build') into a folder of its own, and read that one.",
   },
   'policy.malformed': {
     kind: 'reason',

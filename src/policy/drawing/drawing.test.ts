@@ -9,6 +9,7 @@ import { testWorld } from '#kernel/testing';
 import { nodeFiles } from '#system';
 import { diffVerb } from '../verbs/diff.ts';
 import { mapVerb } from '../verbs/map.ts';
+import { written } from '../verbs/written.ts';
 import { csv } from './csv.ts';
 import { dot } from './dot.ts';
 import { type Drawing, groupsOf, STATES } from './drawing.ts';
@@ -142,6 +143,13 @@ test('colours: text has 4.5 to 1 against what it stands on (WCAG 2.2, 1.4.3)', (
   }
 });
 
+test('more pairs than can be drawn are refused, not cut', () => {
+  const pairs = drawing(Array.from({ length: 250_001 }, () => ['a/x', 'a/z']));
+  const none = { json: () => ({}), csv: () => ({ head: [], rows: [] }), table: () => '', drawing: () => pairs };
+  assert.throws(() => written('html', none), { code: 'policy.too-many-pairs', exit: 2 });
+  assert.match(written('svg', none), /^<svg /);
+});
+
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-drawing-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -174,6 +182,9 @@ spec: { podSelector: { matchLabels: { app: db } }, policyTypes: [Ingress] }
     assert.ok(readFileSync(join(folder, out), 'utf8').startsWith(begins), out);
     assert.equal(mapVerb.exit(result), 0);
   }
+  await assert.rejects(mapVerb.run({ folder: 'old.yaml', summary: true, out: 'empty.csv' }, world), {
+    code: 'policy.format-unknown',
+  });
   const changed = await diffVerb.run({ from: 'old.yaml', to: 'new.yaml', output: 'csv' }, world);
   const style = { bold: String, dim: String, good: String, bad: String, warn: String, width: 80 };
   assert.match(

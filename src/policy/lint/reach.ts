@@ -86,7 +86,14 @@ function shadowing(
       }
     }
   }
-  return 'other rules together decide all of it already, or none of it can match';
+  switch (rule.action) {
+    case 'pass':
+      return 'no later rule of its tier would decide what it passes on';
+    case 'deny':
+      return 'what it denies is closed without it too, or nothing can match it';
+    case 'allow':
+      return 'what it allows is open without it too, or nothing can match it';
+  }
 }
 
 /** Whether two sets of rules say the same for pods that are there, pods that may come, and addresses. */

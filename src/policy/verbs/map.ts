@@ -4,6 +4,7 @@ import { type Implementation, printable, type Style } from '#kernel';
 import { analyse, analyseWalls } from '../analysis.ts';
 import { connectionsOf } from '../connections.ts';
 import { fact } from '../drawing/markup.ts';
+import { policyFault } from '../faults.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import type { mapInput, mapOutput } from '../operations.ts';
 import { showFindings } from './show-findings.ts';
@@ -15,6 +16,11 @@ type Output = z.infer<typeof mapOutput>;
 export const mapVerb: Implementation<z.infer<typeof mapInput>, Output> = {
   async run({ folder, profile = 'specification', cni, summary = false, output, out }, world) {
     const writing = askedFor({ output, out });
+    if (summary && writing !== undefined && writing.format !== 'json' && writing.format !== 'table') {
+      // It has no pairs, and a drawing without pairs would say that all is closed.
+      const detail = 'A summary is written as a table or as json.';
+      throw policyFault('policy.format-unknown', { where: writing.format, detail });
+    }
     const files = await manifestsBelow(world.files, resolve(world.cwd, folder));
     const analysis = (summary ? analyseWalls : analyse)(files, profile, cni);
     const { connectivity, walls, findings, counts, ignored } = analysis;

@@ -4,6 +4,7 @@ import { dot } from '../drawing/dot.ts';
 import type { Drawing } from '../drawing/drawing.ts';
 import { html } from '../drawing/html.ts';
 import { svg } from '../drawing/svg.ts';
+import { policyFault } from '../faults.ts';
 import { writeAnswer, type Writing, writingOf } from '../io/output-file.ts';
 
 /** Besides the table that `show` gives. */
@@ -35,14 +36,23 @@ export function written(format: string, forms: Forms): string {
       return csv(head, rows);
     }
     case 'dot':
-      return dot(forms.drawing());
+      return dot(drawable(forms.drawing()));
     case 'svg':
       return svg(forms.drawing());
     case 'html':
-      return html(forms.drawing());
+      return html(drawable(forms.drawing()));
     case 'table':
       return forms.table();
   }
+}
+
+/** More pairs than this no browser and no layout of a graph takes. */
+const DRAWN = 250_000;
+
+function drawable(drawing: Drawing): Drawing {
+  const { length } = drawing.pairs;
+  if (length > DRAWN) throw policyFault('policy.too-many-pairs', { where: `${length} pairs` });
+  return drawing;
 }
 
 /** Writes the file that was named. What is unknown is never written as if it were an answer. */
