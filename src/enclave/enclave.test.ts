@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { errorMessage } from '#kernel';
 import { debianTools, findProgram, namespacesAllowed, runProcess, runtimeEnvironment } from '#system';
 import { HOME } from './surroundings.ts';
-import { type Attempt, describeAttempt, type Enclave, openEnclave, probeFrom } from './index.ts';
+import { type Attempt, describeAttempt, type Enclave, openEnclave, probeFrom, readBeneath } from './index.ts';
 
 // On a machine that lacks them they are unpacked into the cache first, as a rehearsal does.
 const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
@@ -228,6 +228,46 @@ describe('an enclave', { skip }, () => {
     const read = (folder: string): Promise<string> => readFile(join(folder, 'file'), 'utf8');
     assert.deepEqual(await Promise.all([shown, own, other].map(read)), ['yes ', 'written\n', 'yes ']);
   });
+
+  test(
+    'a link where programs may write leads nowhere, nor does a folder that is closed to them',
+    { skip },
+    async () => {
+      const [own, outside] = [await mkdtemp(join(work, 'own-')), await mkdtemp(join(tmpdir(), 'sallyport outside '))];
+      try {
+        await writeFile(join(outside, 'file'), 'secret');
+        const swap = ['-c', 'ln -s "$0" folder; ln -s "$0/file" file; mkdir real; mkfifo pipe', outside];
+        await enclave.run('api', '/bin/sh', swap, { ...options(), cwd: own, writable: [own] });
+        for (const name of ['folder', 'file', 'folder/file', 'real/../folder']) {
+          for (const shown of [{ readable: [`${own}/${name}`], writable: [] }, { writable: [`${own}/${name}`] }]) {
+            const ended = await enclave.run('api', '/bin/cat', [`${own}/${name}`], {
+              ...options(),
+              cwd: '/',
+              ...shown,
+            });
+            assert.deepEqual([ended.stdout, ended.code], ['', 127], ended.stderr);
+          }
+        }
+        await assert.rejects(readBeneath(own, join(own, 'folder', 'file'), 100));
+        await assert.rejects(readBeneath(own, join(own, 'file'), 100));
+        await assert.rejects(readBeneath(own, join(own, 'pipe'), 100));
+        const beyond = await enclave.run('api', '/bin/true', [], { ...options(), cwd: '/', writable: [outside] });
+        assert.match(beyond.stderr, /lies in no folder that programs may write to/);
+        // Only root's programs run as somebody else.
+        const closed = await enclave.run('api', '/bin/cat', [join(outside, 'file')], {
+          ...options(),
+          cwd: '/',
+          readable: [outside],
+          writable: [],
+        });
+        if (process.getuid?.() === 0) assert.match(closed.stderr, /closed to other users/);
+        else assert.equal(closed.stdout, 'secret');
+        assert.deepEqual(await readdir(outside), ['file']);
+      } finally {
+        await rm(outside, { recursive: true });
+      }
+    },
+  );
 
   test('stopping a program ends what it started, and a time limit is kept', { skip }, async () => {
     const script = `(setsid sleep 300 &) ; trap '' TERM; while :; do sleep 1; done`;
