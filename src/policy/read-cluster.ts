@@ -108,6 +108,8 @@ const OTHER_NETWORKS = new Set(['MultiNetworkPolicy']);
 /** They make further networks, or another first one, for pods. */
 const NETWORKS = /^(?:Cluster)?UserDefinedNetwork$|^NetworkAttachmentDefinition$/;
 
+/** What a template of a chart has in it before it is rendered. */
+const TEMPLATE = /\{\{-?\s*(?:[.$"(]|[a-z][A-Za-z]* )[^\n]*/;
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -150,7 +152,13 @@ class ClusterReader {
   #document(document: ManifestDocument): void {
     const decoded = decodeDocument(document);
     if (!decoded.ok) {
-      this.#findings.error('policy.unreadable', `${document.file}:${decoded.line}`, decoded.detail);
+      const template = TEMPLATE.exec(document.text);
+      if (template === null) {
+        this.#findings.error('policy.unreadable', `${document.file}:${decoded.line}`, decoded.detail);
+      } else {
+        const line = document.line + document.text.slice(0, template.index).split('\n').length - 1;
+        this.#findings.error('policy.template', `${document.file}:${line}`, `'${template[0]}' stands in it.`);
+      }
       return;
     }
     if (decoded.value === null || decoded.value === undefined) return;
@@ -170,6 +178,20 @@ class ClusterReader {
       return;
     }
     const { apiVersion, kind } = object.value as Record<string, unknown>;
+    const { file } = object.place.document;
+    if (kind === undefined && /(?:^|\/)Chart\.ya?ml$/.test(file)) {
+      this.#ignore('(chart)');
+      return;
+    }
+    if (kind === 'Kustomization' || kind === 'Component') {
+      this.#findings.warning(
+        'policy.template',
+        object.place,
+        `It is a ${kind}, which may change what stands beside it.`,
+      );
+      this.#ignore(kind);
+      return;
+    }
     if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
       const value = object.value as Record<string, unknown>;
       if (apiVersion === undefined && kind === undefined && !('spec' in value && 'metadata' in value)) {
@@ -220,6 +242,7 @@ class ClusterReader {
     if (metadata.absent || nameField.absent) return metadata.wrong(`A ${kind} needs a name.`);
     const name = nameField.text();
     if (name === undefined) return undefined;
+    if (TEMPLATE.test(name)) return nameField.wrong(`'${name}' is no name yet.`, 'policy.template');
     if (!NAME.test(name)) {
       this.#findings.warning('policy.malformed', nameField.place, `'${name}' is no name that an API server takes.`);
     }
@@ -350,7 +373,12 @@ class ClusterReader {
   #namespace(object: Field): void {
     const meta = this.#meta(object, 'Namespace', false);
     if (meta === undefined) return;
-    const labels = { ...labelsOf(object.at('metadata').at('labels')), [NAMESPACE_NAME_LABEL]: meta.name };
+    const own = object.at('metadata').at('labels');
+    const said = own.at(NAMESPACE_NAME_LABEL);
+    if (!said.absent && said.value !== meta.name) {
+      said.findings.warning('policy.malformed', said.place, 'The API server writes the name of the namespace here.');
+    }
+    const labels = { ...labelsOf(own), [NAMESPACE_NAME_LABEL]: meta.name };
     this.#namespaces.set(meta.name, { name: meta.name, labels, place: object.place });
   }
 

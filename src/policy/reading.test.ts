@@ -96,6 +96,23 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
     /^m\.yaml:4: policy\.tier-unknown/,
   ],
   [
+    'a template of a chart that is not rendered',
+    'apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n  {{- with .Values.labels }}\n  labels: {}\n  {{- end }}\n',
+    /^m\.yaml:4: policy\.template/,
+  ],
+  [
+    'a template in quotes',
+    'apiVersion: v1\nkind: Pod\nmetadata:\n  name: "{{ .Release.Name }}"\n',
+    /^m\.yaml:4: policy\.template/,
+  ],
+  [
+    'namespaces of one name that contradict each other',
+    'apiVersion: v1\nkind: Namespace\nmetadata: { name: n1, labels: { a: b } }\n---\napiVersion: v1\nkind: Namespace\nmetadata: { name: n1 }\n',
+    /^m\.yaml:5: policy\.duplicate/,
+  ],
+  ['an anchor that contains itself', policy('&s { podSelector: *s }'), /policy\./],
+  ['a list that contains itself', policy('{ ingress: &s [*s] }'), /policy\./],
+  [
     'an item of a list',
     `apiVersion: v1\nkind: List\nitems:\n- ${policy('{ x: 1 }').trim().replaceAll('\n', '\n  ')}\n`,
     /^m\.yaml:8: policy\.field-unknown/,
@@ -107,6 +124,42 @@ for (const [what, text, pattern] of REFUSED) {
     assert.match(findings(text).join('\n'), pattern);
   });
 }
+
+test('what stands beside rendered manifests is told apart: values and the chart decide nothing, a kustomization may', () => {
+  const files = [
+    { name: 'c/Chart.yaml', bytes: utf8.encode('apiVersion: v2\nname: c\nversion: 1.0.0\n') },
+    { name: 'c/values.yaml', bytes: utf8.encode('image: { tag: "{{ x }}" }\n') },
+    {
+      name: 'kustomization.yaml',
+      bytes: utf8.encode('apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n'),
+    },
+    {
+      name: 'a.yaml',
+      bytes: utf8.encode('apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { b: "{{ .c }}" }\n'),
+    },
+    {
+      name: 'n.yaml',
+      bytes: utf8.encode(
+        'apiVersion: v1\nkind: Namespace\nmetadata: { name: n1, labels: { kubernetes.io/metadata.name: n2 } }\n',
+      ),
+    },
+  ];
+  const { connectivity, findings: list, ignored } = analyse(files, 'specification');
+  assert.ok(connectivity);
+  assert.deepEqual(
+    list.map(({ severity, code, where }) => [severity, code, where]),
+    [
+      ['warning', 'policy.template', 'kustomization.yaml:1'],
+      ['warning', 'policy.malformed', 'n.yaml:3'],
+    ],
+  );
+  assert.deepEqual(ignored.map(({ kind }) => kind).sort(), [
+    '(chart)',
+    '(no object of Kubernetes)',
+    'ConfigMap',
+    'Kustomization',
+  ]);
+});
 
 test('aliases that multiply and nesting without end are findings', () => {
   const bomb = ['a0: &a0 [x,x,x,x,x,x,x,x,x,x]'];

@@ -4,7 +4,8 @@ import { policyFault } from '../faults.ts';
 import type { ManifestFile } from '../read-cluster.ts';
 
 const FILE_LIMIT = 64 * 1024 * 1024;
-const TOTAL_LIMIT = 512 * 1024 * 1024;
+/** What is read of it and made of it takes about eight times as much memory. */
+const TOTAL_LIMIT = 192 * 1024 * 1024;
 const MANIFEST = /\.(?:ya?ml|json)$/;
 
 /** Every manifest below a folder, in the order of names; links are not followed. Names are relative to the folder. */
