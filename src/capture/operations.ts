@@ -12,6 +12,8 @@ export type CaptureInput = z.infer<typeof captureInput>;
 const recordedRequest = z.object({
   time: z.string(),
   machine: z.string(),
+  process: z.object({ pid: z.number(), command: z.string() }).optional(),
+  package: z.string().optional(),
   method: z.string(),
   url: z.string(),
   query: z.string().optional(),

@@ -11,13 +11,17 @@ export const ANSWER_HEADER = 'sallyport-answer';
 /** A trailer after a body that is whole. A stream of HTTP/2 that was reset can look like one that has ended. */
 export const WHOLE_TRAILER = 'sallyport-whole';
 /** Bytes on their way in each direction, for each request and for all of them. */
-export const WINDOW = 1024 * 1024;
-export const SESSION_WINDOW = 8 * WINDOW;
+export const WINDOW = 256 * 1024;
+// A program may read one of many answers to its end before it turns to the next.
+export const SESSION_WINDOW = 256 * WINDOW;
 
 export type HeaderPair = readonly [name: string, value: string];
 
 export interface AskedRequest {
   readonly machine: string;
+  /** Who asks, where that is known. */
+  readonly process?: { readonly pid: number; readonly command: string };
+  readonly package?: string;
   readonly method: string;
   /** Absolute, with a path and perhaps a query; never with userinfo or fragment. */
   readonly url: string;

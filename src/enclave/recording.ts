@@ -5,6 +5,10 @@ export interface RecordedRequest {
   /** RFC 3339 with milliseconds, of its beginning. */
   readonly time: string;
   readonly machine: string;
+  /** Who asked. Absent: not known, which is not the same as nobody. */
+  readonly process?: { readonly pid: number; readonly command: string };
+  /** `NAME@VERSION` of npm, or the Python distribution, that the process worked for. */
+  readonly package?: string;
   readonly method: string;
   /** What was asked first, without query, which may hold secrets. */
   readonly url: string;
@@ -57,7 +61,7 @@ export class Recording {
 
   /** `address` is the whole address with its query. */
   begin(
-    asked: Pick<RecordedRequest, 'time' | 'machine' | 'method' | 'url' | 'query'>,
+    asked: Pick<RecordedRequest, 'time' | 'machine' | 'process' | 'package' | 'method' | 'url' | 'query'>,
     address: string,
   ): RecordedExchange {
     const waiting = this.#open.get(`${asked.machine} ${address}`);
@@ -72,6 +76,8 @@ export class Recording {
     const base: RecordedRequest = {
       time: first.time,
       machine: first.machine,
+      ...(first.process === undefined ? {} : { process: first.process }),
+      ...(first.package === undefined ? {} : { package: first.package }),
       method: first.method,
       url: first.url,
       ...(first.query === undefined ? {} : { query: first.query }),

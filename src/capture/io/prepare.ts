@@ -108,6 +108,7 @@ async function confined(world: World, home: Home, project: Project, preparation:
         folder: place,
         writable: [work],
         readable: programs.readable,
+        keys: (await files.list(home.keys)).map(({ name }) => `${home.keys}/${name}`),
         env,
         tools: { ip: tools.ip.path, nft: tools.nft.path },
         signal: stop,

@@ -53,6 +53,8 @@ export async function openNetwork(
       machineOf: (address) =>
         machines.find(({ ipv4, ipv6: other }) => address === ipv4 || address === other)?.name ?? address,
       tell: (attempt) => tell({ time: new Date().toISOString(), ...attempt }),
+      ownerOf: (machine, address, port) => observers.watch?.caller(machine, address, port),
+      leaks: (bytes) => observers.leaks?.(bytes),
     });
   };
   // Nothing runs in a machine before all of it is done, so that the order does not matter: what needs the router's

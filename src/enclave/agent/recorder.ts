@@ -6,6 +6,7 @@ import { type Duplex, pipeline } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Attempt } from '../attempt.ts';
 import { javaTrustStore } from '../java-trust-store.ts';
+import type { Owner } from './owner.ts';
 import { RunAuthority } from './run-authority.ts';
 import { readFirstBytes } from '../first-bytes.ts';
 import {
@@ -28,6 +29,10 @@ export interface RecorderOptions {
   readonly ports: ReadonlyMap<number, number>;
   readonly ipv6: boolean;
   readonly machineOf: (address: string) => string;
+  /** Who last called that address and port from a machine, where that is seen. */
+  readonly ownerOf: (machine: string, address: string, port: number) => Owner | undefined;
+  /** The decoy whose content stands in these bytes. */
+  readonly leaks: (bytes: Buffer) => string | undefined;
   readonly tell: (attempt: Omit<Attempt, 'time'>) => void;
 }
 
@@ -36,6 +41,7 @@ interface Arrival {
   readonly from: string;
   readonly address: string;
   readonly port: number;
+  readonly owner: Owner | undefined;
   serverName?: string;
 }
 
@@ -91,6 +97,7 @@ export async function openRecorder(options: RecorderOptions): Promise<string> {
       port: arrival.port,
       protocol: 'tcp',
       answer: 'refused',
+      ...arrival.owner,
       ...(arrival.serverName === undefined ? {} : { serverName: arrival.serverName }),
       ...what,
     });
@@ -106,6 +113,11 @@ export async function openRecorder(options: RecorderOptions): Promise<string> {
         request: `${request.method ?? ''} ${request.headers.host ?? ''}`.slice(0, 512),
       });
       return deny(response, url.status, url.detail);
+    }
+    const leak = options.leaks(Buffer.from([request.url, ...request.rawHeaders].join('\n')));
+    if (leak !== undefined) {
+      refuse(arrival, { speaks: 'http', request: `${request.method ?? ''} ${new URL(url).host}`, leaks: leak });
+      return deny(response, 403, 'The request carries what was read from a file that is nobody’s.');
     }
     passOn(session, request, response, arrival, url);
   });
@@ -144,6 +156,9 @@ export async function openRecorder(options: RecorderOptions): Promise<string> {
     let isOpen = false;
     tls.once('secure', () => {
       isOpen = true;
+      // Nobody is asked for a context when a session is resumed, but the name is there.
+      const name = (tls as { servername?: string | false | null }).servername;
+      if (typeof name === 'string' && name !== '') arrival.serverName = name;
       http.emit('connection', tls);
     });
     tls.on('error', () => tls.destroy());
@@ -154,11 +169,9 @@ export async function openRecorder(options: RecorderOptions): Promise<string> {
   };
 
   const arrive = (socket: Socket, port: number): void => {
-    const arrival: Arrival = {
-      from: options.machineOf(plain(socket.remoteAddress)),
-      address: plain(socket.localAddress),
-      port,
-    };
+    const from = options.machineOf(plain(socket.remoteAddress));
+    const address = plain(socket.localAddress);
+    const arrival: Arrival = { from, address, port, owner: options.ownerOf(from, address, port) };
     arrivals.set(socket, arrival);
     socket.setNoDelay(true);
     const silent = setTimeout(() => {
@@ -235,7 +248,7 @@ function passOn(
   const hasBody =
     request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
   const headers = endToEnd(pairsOf(request.rawHeaders)).filter(([name]) => !/^(host|expect)$/i.test(name));
-  const words = encodeWords({ machine: arrival.from, method, url, headers, hasBody });
+  const words = encodeWords({ machine: arrival.from, ...arrival.owner, method, url, headers, hasBody });
   if (words.length > WORDS_LIMIT || session.closed || session.destroyed) {
     return deny(response, 502, 'The request cannot be passed on.');
   }

@@ -69,6 +69,10 @@ export async function openExchange(channel: Duplex, options: ExchangeOptions) {
       {
         time: new Date().toISOString(),
         machine: asked.machine,
+        ...(asked.process === undefined
+          ? {}
+          : { process: { ...asked.process, command: printable(asked.process.command) } }),
+        ...(asked.package === undefined ? {} : { package: printable(asked.package) }),
         method: printable(asked.method),
         url: withoutSecrets(url),
         ...(url.search === '' ? {} : { query: digestOf(url.search) }),

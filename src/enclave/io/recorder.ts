@@ -24,6 +24,8 @@ export interface RecorderOptions {
   readonly writable: readonly string[];
   /** Absolute paths that every program sees, to read: its tools. */
   readonly readable?: readonly string[];
+  /** Absolute paths of the side's keys: a decoy stands at each, and whoever reads it is told of. */
+  readonly keys?: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly tools: { readonly ip: string; readonly nft: string; readonly runc?: string };
   readonly signal: AbortSignal;
@@ -63,6 +65,7 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
       flows: [],
       writable: options.writable,
       readable: [...(options.readable ?? []), trust],
+      observe: { keys: options.keys ?? [] },
       env: options.env,
       tools: options.tools,
       signal: options.signal,
