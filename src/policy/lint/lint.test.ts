@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import type { Cni } from '../enforcers.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import type { Cluster } from '../model.ts';
 import { readCluster } from '../read-cluster.ts';
+import { admitsPacket, type RawObject } from '../testing/packets.ts';
 import { lintVerb } from '../verbs/lint.ts';
 import { lint } from './lint.ts';
 import { lintCatalogue, type LintCode } from './rules.ts';
@@ -278,6 +280,62 @@ test('without the rules that are found needless, every map stays as it is', { sk
   }
   assert.ok(removed > 10, `only ${removed} rules were removed`);
 });
+
+const TOOL = join(import.meta.dirname, '../../../../shared/tools/policy-clusters.py');
+const absent = existsSync(TOOL) ? false : `${TOOL} is not beside the repository`;
+
+test(
+  'a judge of single packets sees no difference without the rules that are found needless',
+  { skip: absent },
+  (t) => {
+    const run = spawnSync('python3', [TOOL, 'random', '--count', '25'], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    if (run.error !== undefined) return t.skip('python3 is not on this machine');
+    let removed = 0;
+    for (const line of run.stdout.trim().split('\n')) {
+      const { objects } = JSON.parse(line) as { objects: RawObject[] };
+      const bytes = utf8.encode(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 1));
+      const file = [{ name: 'm.json', bytes }];
+      const needless = new Set(
+        lint(file, undefined)
+          .remarks.filter(({ rule }) => rule === 'lint.redundant-rule')
+          .map(({ where }) => where),
+      );
+      if (needless.size === 0) continue;
+      const less = structuredClone(objects) as RawObject[];
+      for (const { namespace, name, ingress = [], egress = [] } of readCluster(file).cluster.policies) {
+        const raw = less.find(
+          ({ kind, metadata }) =>
+            kind === 'NetworkPolicy' && metadata.name === name && metadata.namespace === namespace,
+        )!;
+        // The default of policyTypes depends on the rules, which are taken out here.
+        raw.spec.policyTypes ??= ['Ingress', ...((raw.spec.egress?.length ?? 0) > 0 ? ['Egress'] : [])];
+        for (const [key, rules] of [
+          ['ingress', ingress],
+          ['egress', egress],
+        ] as const) {
+          if (rules.length === 0) continue;
+          const before = raw.spec[key].length;
+          raw.spec[key] = raw.spec[key].filter((_: unknown, i: number) => !needless.has(placeText(rules[i]!.place)));
+          removed += before - raw.spec[key].length;
+        }
+      }
+      const pods = objects.filter(({ kind }) => kind === 'Pod');
+      const ends = [...pods, '8.8.8.8', '2001:db8:ffff::1', '10.0.0.1'];
+      for (const from of ends) {
+        for (const to of ends) {
+          if (from === to || (typeof from === 'string' && typeof to === 'string')) continue;
+          for (const protocol of ['TCP', 'UDP', 'SCTP']) {
+            for (const port of [1, 53, 80, 81, 443, 5432, 8080, 65535]) {
+              const packet = { from, to, protocol, port };
+              assert.equal(admitsPacket(less, packet), admitsPacket(objects, packet), `${protocol} ${port} in ${line}`);
+            }
+          }
+        }
+      }
+    }
+    assert.ok(removed > 10, `only ${removed} rules were removed`);
+  },
+);
 
 test('policies of Calico: an allow without a source, and two of one order in a tier', () => {
   const calico = (name: string, order: number): string =>
