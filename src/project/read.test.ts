@@ -338,3 +338,41 @@ test('the example of the repository is read', async () => {
   assert.equal(project.services.length, 3);
   assert.equal(project.flows.length, 2);
 });
+
+test('what a preparation may see, reach and send to', () => {
+  const project = read(`${HEAD}prepare:
+  - run: [python3, build.py]
+    makes: ./out//layout/
+    needs: [pip, go1.24]
+    reads: [./build.py, src]
+    reaches: [git.example.test, "mirror.example.test:8443"]
+    posts: ["https://git.example.test/team/tool.git"]
+  - { run: [make], makes: made }
+`);
+  assert.deepEqual(project.prepare, [
+    {
+      run: ['python3', 'build.py'],
+      makes: 'out/layout',
+      needs: ['pip', 'go1.24'],
+      reads: ['build.py', 'src'],
+      reaches: ['git.example.test', 'mirror.example.test:8443'],
+      posts: ['https://git.example.test/team/tool.git'],
+    },
+    { run: ['make'], makes: 'made', needs: [], posts: [] },
+  ]);
+  for (const [wrong, says] of [
+    ['needs: [../../bin/sh]', /name of a program/],
+    ['needs: [""]', /name of a program/],
+    ['reads: [../elsewhere]', /below the folder/],
+    ['reads: []', /prepare\[0\]\.reads/],
+    ['reaches: ["https://git.example.test/"]', /write a host/],
+    ['reaches: ["*"]', /write a host/],
+    ['posts: ["git.example.test"]', /write an address/],
+    ['posts: ["https://user:word@git.example.test/"]', /without user/],
+    ['posts: ["https://git.example.test/?all"]', /without user/],
+    ['posts: ["file:///etc"]', /write an address/],
+    ['confined: false', /not known/],
+  ] as const) {
+    assert.match(refused(`${HEAD}prepare:\n  - { run: [make], makes: made, ${wrong} }\n`).message, says, wrong);
+  }
+});
