@@ -26,7 +26,8 @@ const CLOCK = `require('node:dns').lookup('time.example.test', (error) => {
 /** Answers well only where somebody outside accepts a connection. */
 const FRONT = `require('node:http').createServer((q, s) => {
   const socket = require('node:net').connect(443, '203.0.113.7');
-  socket.on('connect', () => s.end('well')).on('error', (error) => s.writeHead(502).end(error.code));
+  const end = (code, words) => s.headersSent || s.writeHead(code).end(words);
+  socket.on('connect', () => end(200, 'well')).on('error', (error) => end(502, error.code));
 }).listen(process.env.PORT);`;
 /** Asks outside too, and does not mind. */
 const CALM = `require('node:net').connect(443, '203.0.113.8').on('error', () => {});
