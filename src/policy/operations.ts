@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { operation } from '#kernel';
 import { CNIS } from './enforcers.ts';
+import { RENDERINGS } from './generate/renderings.ts';
 import { LEVELS } from './lint/rules.ts';
 
 const profile = z.enum(['specification', 'np-guard']);
@@ -274,6 +275,8 @@ export const lintOutput = z.object({
   counts: z.object({ error: z.number(), warning: z.number(), note: z.number() }),
   /** How many findings --ignore left out, by rule. */
   ignored: z.record(z.string(), z.number()),
+  /** What leads from the working folder to the files. */
+  base: z.string(),
   version: z.string(),
   writing,
 });
@@ -354,4 +357,86 @@ const policyInvariant = operation<z.infer<typeof invariantInput>, z.infer<typeof
   load: async () => (await import('./verbs/invariant.ts')).invariantVerb,
 });
 
-export const policyOperations = [policyMap, policyDiff, policyExplain, policyExposure, policyLint, policyInvariant];
+export const generateInput = z.object({
+  folder: z.string().optional(),
+  flows: z.string(),
+  dialects: z.array(z.enum([...RENDERINGS, 'all'])).optional(),
+  out: z.string().optional(),
+  set: z.array(z.string()).optional(),
+  at: z.iso.date().optional(),
+});
+export const generateOutput = z.object({
+  verdict: z.enum(['proved', 'depends', 'refuted', 'unknown']),
+  flows: z.number(),
+  /** Flows that are left out because their last day is over. */
+  expired: z.array(z.string()),
+  renderings: z.array(
+    z.object({
+      dialect: z.enum(RENDERINGS),
+      verdict: z.enum(['proved', 'depends', 'refuted', 'unknown']),
+      policies: z.number(),
+      /** Paths below the folder of -o. */
+      files: z.array(z.string()),
+      /** Questions that the proof asked. */
+      asked: z.number(),
+      /** Answers that are not as declared; the first of them follow. */
+      different: z.number(),
+      differences: z.array(
+        z.object({
+          is: z.enum(['depends', 'wider', 'narrower']),
+          direction,
+          workload: z.string(),
+          peer: z.string(),
+          declared: z.string(),
+          possible: z.string(),
+          certain: z.string(),
+          why: z.array(z.string()),
+        }),
+      ),
+      errors: z.array(finding),
+    }),
+  ),
+  /** Policies among the manifests, which the proof does not count. */
+  others: z.number(),
+  /** Why the manifests cannot be read. */
+  errors: z.array(finding),
+  folder: z.string().optional(),
+});
+
+const policyGenerate = operation<z.infer<typeof generateInput>, z.infer<typeof generateOutput>>({
+  name: ['policy', 'generate'],
+  summary: 'Make policies that admit the declared flows and nothing else, and prove it',
+  parameters: [
+    {
+      key: 'folder',
+      form: '[DIR]',
+      help: 'the folder with the manifests of the workloads (default: the working folder)',
+    },
+    { key: 'flows', form: '--flows FILE', help: 'a FlowSet file (docs/spec/flow-set.md), or a sallyport.yaml' },
+    {
+      key: 'dialects',
+      form: '--dialect DIALECT...',
+      help: `${RENDERINGS.join(', ')} or all; again for more (default: kubernetes)`,
+    },
+    {
+      key: 'out',
+      form: '-o, --out DIR',
+      help: 'write the policies here, a folder for each dialect; without it they are only proved',
+    },
+    { key: 'set', form: '--set NAME=VALUE...', help: 'a value for a parameter of the FlowSet; again for more' },
+    { key: 'at', form: '--at DAY', help: 'the day by which flows may have expired, YYYY-MM-DD (default: today)' },
+  ],
+  input: generateInput,
+  output: generateOutput,
+  load: async () => (await import('./verbs/generate.ts')).generateVerb,
+});
+
+export const policyOperations = [
+  policyMap,
+  policyDiff,
+  policyExplain,
+  policyExposure,
+  policyLint,
+  policyInvariant,
+  policyGenerate,
+];

@@ -16,6 +16,7 @@ import { admitsPacket, type RawObject } from '../testing/packets.ts';
 import { lintVerb } from '../verbs/lint.ts';
 import { lint } from './lint.ts';
 import { lintCatalogue, type LintCode } from './rules.ts';
+import { sarif } from './sarif.ts';
 
 const utf8 = new TextEncoder();
 
@@ -391,6 +392,15 @@ test('the level that fails can be chosen, and SARIF is written', async () => {
     artifactLocation: { uri: 'm.yaml' },
     region: { startLine: 4 },
   });
+  for (const [base, uri] of [
+    ['deploy/', 'deploy/m.yaml'],
+    ['./a/b', 'a/b/m.yaml'],
+    ['/srv/x', '/srv/x/m.yaml'],
+    ['.', 'm.yaml'],
+  ] as const) {
+    const text = sarif([{ rule: 'lint.open-ports', level: 'note', where: 'm.yaml:1', detail: '' }], '1', base);
+    assert.ok(text.includes(`"uri": "${uri}"`), text);
+  }
   await assert.rejects(lintVerb.run({ folder: '.', output: 'docx' }, world), {
     code: 'policy.format-unknown',
     exit: 2,

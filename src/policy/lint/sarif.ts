@@ -1,8 +1,11 @@
 import type { Remark } from './remark.ts';
 import { lintCatalogue, type LintCode } from './rules.ts';
 
-/** SARIF 2.1.0 (OASIS), as code reviews show it: rules with help, results with file and line. */
-export function sarif(remarks: readonly Remark[], version: string): string {
+/**
+ * SARIF 2.1.0 (OASIS), as code reviews show it: rules with help, results with file and line. `base`: what leads from the
+ * working folder, where the repository is, to the folder that was read; '' for the same.
+ */
+export function sarif(remarks: readonly Remark[], version: string, base: string): string {
   const used = [...new Set(remarks.map(({ rule }) => rule))].sort();
   const log = {
     version: '2.1.0',
@@ -19,7 +22,7 @@ export function sarif(remarks: readonly Remark[], version: string): string {
             locations: [
               {
                 physicalLocation: {
-                  artifactLocation: { uri: where.slice(0, colon).split('/').map(encodeURIComponent).join('/') },
+                  artifactLocation: { uri: uriOf(base, where.slice(0, colon)) },
                   region: { startLine: Number(where.slice(colon + 1)) },
                 },
               },
@@ -30,6 +33,11 @@ export function sarif(remarks: readonly Remark[], version: string): string {
     ],
   };
   return JSON.stringify(log, null, 2);
+}
+
+function uriOf(base: string, file: string): string {
+  const parts = `${base}/${file}`.split('/').filter((part) => part !== '' && part !== '.');
+  return `${base.startsWith('/') ? '/' : ''}${parts.map(encodeURIComponent).join('/')}`;
 }
 
 function ruleOf(id: LintCode): object {

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Implementation, Style } from '#kernel';
 import { policyFault } from '../faults.ts';
@@ -36,6 +36,7 @@ export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
       counts: { error: count('error'), warning: count('warning'), note: count('note') },
       ignored: Object.fromEntries([...left].map(([rule, found]) => [rule, found.length])),
       version: world.version,
+      base: (await world.files.look(resolve(world.cwd, folder)))?.kind === 'folder' ? folder : dirname(folder),
       writing,
     };
     await writeAnswer(world, writing, () => render(result, PLAIN));
@@ -62,6 +63,7 @@ function render(result: Output, style: Style): string {
     return sarif(
       findings.map(({ rule, level, where, detail }) => ({ rule: rule as LintCode, level, where, detail })),
       version,
+      result.base,
     );
   }
   const said = new Set<string>();
