@@ -23,7 +23,7 @@ export async function cross(
   world: World,
   place: Place,
   story: Story,
-  { unconfined }: { readonly unconfined: boolean },
+  { unconfined, onProject }: { readonly unconfined: boolean; readonly onProject: (project: Project) => void },
 ): Promise<Crossed | undefined> {
   const { folder } = place;
   const file = join(folder, 'sallyport.yaml');
@@ -47,14 +47,16 @@ export async function cross(
     return { value, detail };
   });
   if (project === undefined) return undefined;
-  const inside = await story.step('init-inside', 'The inside has a home of its own', 'inside', async () => {
+  onProject(project);
+  // Side by side, like all that follows where neither needs the other: each is a process of its own.
+  const looks = lookAtBundles(world, place);
+  const inside = story.step('init-inside', 'The inside has a home of its own', 'inside', async () => {
     const site = project.destinations[0] ?? 'inside';
     const said = await mustRun(world, ['init', folder, '--home', place.inside, '--site', site, ...homes], folder);
     return { value: true, detail: `site ${textAt(said.output, 'site')}`, command: said.command };
   });
-  if (inside === undefined) return undefined;
 
-  const captured = await story.step(
+  const capturing = story.step(
     'capture',
     'Everything it needs is captured, and each byte checked',
     'outside',
@@ -76,26 +78,24 @@ export async function cross(
       };
     },
   );
+  const [ready, captured, bundles] = await together(inside, capturing, looks);
+  if (ready === undefined) return undefined;
   if (captured === undefined) return undefined;
 
-  const bundle = await sealed(world, place, story, project, captured.digest);
+  const bundle = await sealed(world, place, story, project, captured.digest, bundles);
   if (bundle === undefined) return undefined;
 
-  await story.step('inspect', 'The bundle can be read before anything is trusted', 'inside', async () => {
+  const inspecting = story.step('inspect', 'The bundle can be read before anything is trusted', 'inside', async () => {
     const said = await mustRun(world, ['inspect', bundle.path], folder);
     const detail = `${numberAt(said.output, 'bundle', 'blobs')} blobs for ${textAt(said.output, 'bundle', 'channel')}`;
     return { value: true, detail, bytes: numberAt(said.output, 'bundle', 'bytes'), command: said.command };
   });
-  const pinned = await story.step(
-    'pin',
-    'The inside pins the outside’s root, by its fingerprint',
-    'inside',
-    async () => {
-      const args = ['trust', 'pin', outside.root, '--fingerprint', outside.fingerprint, '--home', place.inside];
-      const said = await mustRun(world, args, folder);
-      return { value: true, detail: textAt(said.output, 'verdict'), command: said.command, ...entryAt(said.output) };
-    },
-  );
+  const pinning = story.step('pin', 'The inside pins the outside’s root, by its fingerprint', 'inside', async () => {
+    const args = ['trust', 'pin', outside.root, '--fingerprint', outside.fingerprint, '--home', place.inside];
+    const said = await mustRun(world, args, folder);
+    return { value: true, detail: textAt(said.output, 'verdict'), command: said.command, ...entryAt(said.output) };
+  });
+  const [, pinned] = await together(inspecting, pinning);
   if (pinned === undefined) return undefined;
   const admitted = await story.step('admit', 'The inside admits the bundle', 'inside', async () => {
     const said = await mustRun(world, ['admit', bundle.path, '--home', place.inside], folder);
@@ -118,6 +118,36 @@ export async function cross(
   return { project, lock: captured.lock, lockDigest: captured.digest, bundle, check };
 }
 
+/** What lies on the medium from the run before; undefined where it is not there or cannot be read. */
+async function lookAtBundles(world: World, place: Place) {
+  const look = async (bundle: string): Promise<Said | undefined> => {
+    if ((await world.files.look(bundle)) === undefined) return undefined;
+    try {
+      const said = await runProduct(world, ['inspect', bundle], place.folder);
+      return said.code === 0 ? said : undefined;
+    } catch (error) {
+      world.signal.throwIfAborted();
+      // One that cannot be read is made again.
+      if (error instanceof StepFailure) return undefined;
+      throw error;
+    }
+  };
+  const paths = [earlierBundle(place), overtakenBundle(place), join(place.media, 'bundle.sallyport')] as const;
+  const [before, between, here] = await together(look(paths[0]), look(paths[1]), look(paths[2]));
+  return { before, between, here };
+}
+
+/** Waits for all of them, also where one fails: nothing may still run when a rehearsal ends. Throws the first failure. */
+export async function together<T extends readonly Promise<unknown>[]>(
+  ...all: T
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  const settled = await Promise.allSettled(all);
+  for (const one of settled) if (one.status === 'rejected') throw one.reason;
+  return settled.map((one) => (one.status === 'fulfilled' ? one.value : undefined)) as {
+    -readonly [K in keyof T]: Awaited<T[K]>;
+  };
+}
+
 /** The bundle of this lock: the one that is here, or a new one. Both it and an earlier one are needed. */
 async function sealed(
   world: World,
@@ -125,19 +155,12 @@ async function sealed(
   story: Story,
   project: Project,
   lockDigest: string,
+  { before, between, here }: Awaited<ReturnType<typeof lookAtBundles>>,
 ): Promise<Crossed['bundle'] | undefined> {
   const path = join(place.media, 'bundle.sallyport');
   const earlier = earlierBundle(place);
   const file = join(place.folder, 'sallyport.yaml');
-  const look = async (bundle: string) => {
-    if ((await world.files.look(bundle)) === undefined) return undefined;
-    const said = await runProduct(world, ['inspect', bundle], place.folder);
-    return said.code === 0 ? said : undefined;
-  };
   const overtaken = overtakenBundle(place);
-  const before = await look(earlier);
-  const between = await look(overtaken);
-  const here = await look(path);
   const number = (one: { output: Said['output'] }): number => numberAt(one.output, 'bundle', 'sequence');
   const ofChannel = (one: { output: Said['output'] }): boolean =>
     textAt(one.output, 'bundle', 'channel') === project.channel;

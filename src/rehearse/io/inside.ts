@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Attempt, type EnclaveFlow, type ImageRoot, openEnclave, runtimeHosts } from '#enclave';
 import { homeAt, type World } from '#kernel';
+import type { Project } from '#project';
 import { factsOf } from '../enclave-facts.ts';
 import { machineOutcomes } from '../machine-outcomes.ts';
 import type { EnclaveFacts, Report, ReportedAttempt, RuntimeHost, ServiceLog } from '../report.ts';
@@ -10,14 +11,14 @@ import { copyProject } from './copy-project.ts';
 import type { Crossed } from './crossing.ts';
 import { servedSize, tellDigests } from './digests.ts';
 import { tellInstalled } from './installed-files.ts';
-import { clientEnvironment, install, type Installation, installationsOf } from './installations.ts';
+import { clientEnvironment, install, installationsOf } from './installations.ts';
 import { tryMisdeed } from './misdeed.ts';
 import type { Place } from './place.ts';
 import { runWithoutRoutes } from './second-pass.ts';
 import { serveHere } from './serve-here.ts';
 import { checkServices, startDepot, startServices } from './services.ts';
 import { DEPOT_PORT, Stage } from './stage.ts';
-import { findClients } from './tools.ts';
+import { type Clients, findClients } from './tools.ts';
 import { witnessFrom } from './witness.ts';
 import type { Hold } from '../verbs/keep.ts';
 
@@ -37,13 +38,31 @@ export const NOTHING_INSIDE: InsideResult = {
   runtimeHosts: [],
 };
 
+/** Finds what the enclave needs; beside the crossing, since programs that only say their version take seconds. */
+export function clientsAtHand(
+  world: World,
+  place: Place,
+  story: Story,
+  project: Project,
+): Promise<Clients | undefined> {
+  return story.step('clients', 'Namespaces and the real clients are at hand', 'enclave', async () => {
+    const has = (name: string): boolean => project.inputs.some(({ ecosystem }) => ecosystem === name);
+    const value = await findClients(world, place.work, { images: has('oci'), npm: true, pip: has('pypi') });
+    return { value, detail: value.versions };
+  });
+}
+
 /** Runs the project where there is no network, with the depot as the only place that has anything. */
 export async function runInside(
   world: World,
   place: Place,
   story: Story,
   crossed: Crossed,
-  { everyInstall = false, hold }: { readonly everyInstall?: boolean; readonly hold?: Hold } = {},
+  {
+    clients: atHand,
+    everyInstall = false,
+    hold,
+  }: { readonly clients: Promise<Clients | undefined>; readonly everyInstall?: boolean; readonly hold?: Hold },
 ): Promise<InsideResult> {
   const { project } = crossed;
   const nothing = NOTHING_INSIDE;
@@ -59,11 +78,7 @@ export async function runInside(
   const installations = installationsOf(crossed, unique);
   const misdeed = unique('misdeed');
 
-  const clients = await story.step('clients', 'Namespaces and the real clients are at hand', 'enclave', async () => {
-    const has = (kind: Installation['kind']): boolean => installations.some((one) => one.kind === kind);
-    const value = await findClients(world, place.work, { images: has('image'), npm: true, pip: has('pip') });
-    return { value, detail: value.versions };
-  });
+  const clients = await atHand;
   if (clients === undefined) {
     await serveHere(world, place, story, crossed);
     return nothing;
@@ -156,12 +171,13 @@ export async function runInside(
     try {
       const images = await install(stage, installations);
       through.installed.resolve(images);
-      const compared = tellInstalled(stage);
-      compared.catch(() => undefined);
+      // In machines of their own, beside the services: neither sees the other.
+      const beside = Promise.all([tellInstalled(stage), tryMisdeed(stage, misdeed)]);
+      beside.catch(() => undefined);
       await startServices(stage, images);
       through.served.resolve();
       for (const [index, request] of requests.entries()) await tryRequest(stage, index, request);
-      await compared;
+      await beside;
     } finally {
       // Also after a failure: the second pass must not wait for ever.
       through.installed.resolve(new Map());
@@ -171,7 +187,6 @@ export async function runInside(
     }
     for (const key of await tryEdges(stage)) deliberate.add(key);
     deliberate.add(misdeed);
-    await tryMisdeed(stage, misdeed);
     await checkServices(stage);
     await enclave.attempts();
     const artifacts = await tellDigests(stage, before);

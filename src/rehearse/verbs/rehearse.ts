@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { type Implementation, instantOf, type World } from '#kernel';
-import { cross, type Crossed, refuse, verifyLedgers } from '../io/crossing.ts';
-import { type InsideResult, NOTHING_INSIDE, runInside } from '../io/inside.ts';
+import { cross, type Crossed, refuse, together, verifyLedgers } from '../io/crossing.ts';
+import { clientsAtHand, type InsideResult, NOTHING_INSIDE, runInside } from '../io/inside.ts';
 import { openPlace, type Place, placeOf } from '../io/place.ts';
 import { besideReport, gatherProofs, writeReport, writeUnsigned } from '../io/recording.ts';
 import type { RehearseInput, RehearseOutput } from '../operations.ts';
 import { type Refusal, type Report, REPORT_VERSION } from '../report.ts';
+import type { Clients } from '../io/tools.ts';
 import { showReport } from '../screen.ts';
 import { Story } from '../story.ts';
 import { type Hold, isKeeper, keepElsewhere, keepHere } from './keep.ts';
@@ -45,23 +46,29 @@ async function perform(input: RehearseInput, world: World, hold?: Hold): Promise
   try {
     announce(world, folder);
     const story = new Story(world, timer);
-    const crossed = await cross(world, place, story, { unconfined: input.unconfined === true });
+    let clients: Promise<Clients | undefined> = Promise.resolve(undefined);
+    const crossed = await cross(world, place, story, {
+      unconfined: input.unconfined === true,
+      onProject(project) {
+        clients = clientsAtHand(world, place, story, project);
+        // Whoever waits for it learns it; nobody does before all has crossed.
+        clients.catch(() => undefined);
+      },
+    }).finally(() => clients.catch(() => undefined));
     let refusals: Refusal[] = [];
     let inside = NOTHING_INSIDE;
     if (crossed === undefined) {
       story.skip('inside', 'The project runs without a network', 'enclave', 'Nothing has crossed.');
     } else {
       // Side by side: what is refused changes nothing that the depot serves.
-      const both = await Promise.allSettled([
+      [inside, refusals] = await together(
         runInside(world, place, story, crossed, {
+          clients,
           everyInstall: input.everyInstall ?? false,
           ...(hold === undefined ? {} : { hold }),
         }),
         refuse(world, place, story, crossed),
-      ]);
-      for (const one of both) if (one.status === 'rejected') throw one.reason;
-      if (both[0].status === 'fulfilled') inside = both[0].value;
-      if (both[1].status === 'fulfilled') refusals = both[1].value;
+      );
       await verifyLedgers(world, place, story);
     }
     const proofs = crossed === undefined ? { ledgers: [], proofs: [] } : await gather(world, place, story, crossed);
