@@ -21,10 +21,45 @@ export const policyCatalogue = {
     title: 'There are no invariants to check.',
     fix: "Name a file with --file, or write one with --expression, for example 'deny all -> outside 10.0.0.0/8,fd00::/8'.",
   },
+  'policy.assertion-invalid': {
+    kind: 'usage',
+    title: 'The file of assertions cannot be understood.',
+    fix: 'Mend the place that is named; docs/spec/assertions.md describes the form.',
+  },
+  'policy.threshold': {
+    kind: 'usage',
+    title: 'The threshold is no part of one.',
+    fix: 'Write a number from 0 to 1, for example --threshold 0.9.',
+  },
   'policy.invariant-invalid': {
     kind: 'usage',
     title: 'An invariant cannot be read.',
     fix: "Correct it at the place that is named. An end is 'all', 'anything', NAMESPACE/SELECTOR, NAMESPACE/*, '*/SELECTOR', blocks of addresses, or 'outside' and blocks.",
+  },
+  'policy.flows-invalid': {
+    kind: 'usage',
+    title: 'The declared flows cannot be read.',
+    fix: 'Correct them at the place that is named (docs/spec/flow-set.md).',
+  },
+  'policy.flow-unresolved': {
+    kind: 'usage',
+    title: 'A flow speaks of something that is not in the manifests.',
+    fix: 'Correct the flow at the line that is named, or add what is missing to the manifests. Nothing is generated for a peer, port or namespace that is not known.',
+  },
+  'policy.flow-widens': {
+    kind: 'usage',
+    title: 'A policy for this flow would admit more than is declared.',
+    fix: "Tell the pods apart by a label; for blocks of addresses, say in 'cluster: { pods: [BLOCK] }' which addresses pods have, or leave them out by 'except'.",
+  },
+  'policy.too-many-priorities': {
+    kind: 'usage',
+    title: 'These flows need more ClusterNetworkPolicies than a tier has priorities.',
+    fix: 'A tier has 1001. Declare flows for pods with common labels in place of single workloads, or choose another dialect.',
+  },
+  'policy.output-foreign': {
+    kind: 'usage',
+    title: 'The folder for the policies holds a file that was not generated.',
+    fix: 'Name another folder with -o, or take the file out: policies of two origins in one folder would be applied together.',
   },
   'policy.rule-unknown': {
     kind: 'usage',

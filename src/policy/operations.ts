@@ -431,6 +431,72 @@ const policyGenerate = operation<z.infer<typeof generateInput>, z.infer<typeof g
   load: async () => (await import('./verbs/generate.ts')).generateVerb,
 });
 
+export const assertInput = z.object({
+  folder: z.string().optional(),
+  file: z.string(),
+  profile: profile.optional(),
+  cni: cni.optional(),
+  mutate: z.boolean().optional(),
+  threshold: z.string().optional(),
+});
+export const assertOutput = z.object({
+  /** `weak`: all of it holds, and too few mutants would be noticed. */
+  verdict: z.enum(['holds', 'fails', 'unknown', 'weak']),
+  profile,
+  results: z.array(
+    z.object({
+      from: z.string(),
+      to: z.string(),
+      port: z.number(),
+      protocol: z.enum(['TCP', 'UDP', 'SCTP']),
+      expect: z.enum(['allow', 'deny']),
+      reason: z.string(),
+      where: z.string(),
+      verdict: z.enum(['holds', 'fails', 'depends', 'unknown']),
+      actual: z.enum(['allowed', 'denied', 'depends', 'unknown']),
+    }),
+  ),
+  coverage: z
+    .object({
+      open: z.number(),
+      asserted: z.number(),
+      workloads: z.number(),
+      deniedIn: z.number(),
+      deniedOut: z.number(),
+      missing: z.array(z.string()),
+    })
+    .optional(),
+  mutation: z
+    .object({
+      /** Of the mutants that change anything, the part that some assertion notices. */
+      score: z.number(),
+      threshold: z.number().optional(),
+      killed: z.number(),
+      /** Mutants by which no connection changes. */
+      equivalent: z.number(),
+      survived: z.array(z.object({ operator: z.string(), what: z.string() })),
+      operators: z.array(z.object({ operator: z.string(), killed: z.number(), all: z.number() })),
+    })
+    .optional(),
+  errors: z.array(finding),
+});
+
+const policyAssert = operation<z.infer<typeof assertInput>, z.infer<typeof assertOutput>>({
+  name: ['policy', 'assert'],
+  summary: 'Check what has to be open and closed, how much of the cluster that covers, and whether mutants are noticed',
+  parameters: [
+    { key: 'folder', form: '[DIR]', help: 'the folder with the manifests (default: the working folder)' },
+    { key: 'file', form: '--file FILE', help: 'the assertions (docs/spec/assertions.md)' },
+    profileParameter,
+    cniParameter,
+    { key: 'mutate', form: '--mutate', help: 'change the manifests in many small ways, and count which changes are noticed' },
+    { key: 'threshold', form: '--threshold SCORE', help: 'the least part of mutants that has to be noticed, 0 to 1' },
+  ],
+  input: assertInput,
+  output: assertOutput,
+  load: async () => (await import('./verbs/assert.ts')).assertVerb,
+});
+
 export const policyOperations = [
   policyMap,
   policyDiff,
@@ -439,4 +505,5 @@ export const policyOperations = [
   policyLint,
   policyInvariant,
   policyGenerate,
+  policyAssert,
 ];
