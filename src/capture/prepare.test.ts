@@ -169,6 +169,7 @@ describe('confined preparations', { skip }, () => {
     await b.prepare(
       `import { execFileSync } from 'node:child_process';
        import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+       const keys = (folder) => existsSync(folder) ? readdirSync(folder).map((name) => read(folder + '/' + name)).join(' ') : '';
        const read = (path) => { try { return readFileSync(path, 'utf8'); } catch { return ''; } };
        const seen = [
          JSON.stringify(process.env),
@@ -176,17 +177,25 @@ describe('confined preparations', { skip }, () => {
          ...${JSON.stringify([join(b.user, 'token'), join(b.folder, 'sub/shown.txt'), join(b.folder, '.env')])}.map(read),
          ...readdirSync(process.env.HOME),
          read('/proc/1/environ'),
-         String(existsSync(${JSON.stringify(join(b.home, 'keys'))})),
+         keys(${JSON.stringify(join(b.home, 'keys'))}),
          read('/etc/shadow'),
        ];
        writeFileSync('made', JSON.stringify({ shown: read('sub/shown.txt'), seen, uid: process.getuid(), files: readdirSync('.').sort() }));`,
     );
-    await b.run();
+    const output = await b.run();
     const made = await readFile(join(b.folder, 'made'), 'utf8');
     const { shown, seen, files } = JSON.parse(made) as { shown: string; seen: string[]; uid: number; files: string[] };
     assert.equal(shown, 'shown');
     assert.doesNotMatch(made, new RegExp(SECRET));
-    assert.equal(seen.at(-2), 'false');
+    const names = await readdir(join(b.home, 'keys'));
+    assert.notDeepEqual(names, []);
+    for (const name of names) {
+      const key = (await readFile(join(b.home, 'keys', name), 'utf8')).trim();
+      assert.equal(seen.at(-2)?.includes(key), false, name);
+      // Where the machine lets somebody watch, something stands in its place, and whoever reads that is told of.
+      const told = output.prepared[0]?.attempts.some((one) => one['path'] === join(b.home, 'keys', name));
+      assert.equal(told, seen.at(-2) !== '', name);
+    }
     assert.equal(seen.at(-1), '');
     assert.deepEqual(files, ['link', 'make.mjs', 'sallyport.yaml', 'sub']);
   });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { digestOf, hexOf, type Home, type JsonObject, printable, type World } from '#kernel';
 import { type Attempt, describeAttempt, openRecorder, type RecordedRequest, type Recorder } from '#enclave';
@@ -27,6 +28,15 @@ const TIME_LIMIT = 60 * 60_000;
 /** Bytes that stay free on the file system of the home, and how often that is looked at. */
 const RESERVE = 256 * 1024 * 1024;
 const LOOK = 1000;
+/**
+ * More than a service of a rehearsal has: compilers are hungry, and what they write goes to the disk of the home, of which
+ * RESERVE stays free whatever they do.
+ */
+const LIMITS = {
+  memory: Math.max(2 * 1024 ** 3, Math.floor(totalmem() / 2)),
+  processes: 4096,
+  disk: 64 * 1024 ** 3,
+} as const;
 /** Attempts that one statement names; more are counted. */
 const ATTEMPTS = 1000;
 
@@ -75,7 +85,9 @@ async function confined(world: World, home: Home, project: Project, preparation:
   const place = join(folder, `prepare-${process.pid}-${randomBytes(6).toString('hex')}`);
   const work = join(place, 'project');
   const bin = join(place, 'bin');
+  const scratch = join(place, 'scratch');
   await mkdir(place, { mode: 0o700 });
+  await mkdir(scratch);
   try {
     await copyProject(project.folder, work, {
       ...(preparation.reads === undefined ? {} : { reads: preparation.reads }),
@@ -106,7 +118,7 @@ async function confined(world: World, home: Home, project: Project, preparation:
         ports: wayOut.ports,
         agent: `sallyport/${world.version}`,
         folder: place,
-        writable: [work],
+        writable: [work, scratch],
         readable: programs.readable,
         keys: (await files.list(home.keys)).map(({ name }) => `${home.keys}/${name}`),
         env,
@@ -114,7 +126,7 @@ async function confined(world: World, home: Home, project: Project, preparation:
         signal: stop,
       });
       try {
-        ended = await run(world, recorder, preparation, { work, bin, wayOut, programs });
+        ended = await run(world, recorder, preparation, { work, scratch, bin, wayOut, programs });
         attempts = await recorder.attempts();
         requests = recorder.requests();
         unkept = recorder.unkept();
@@ -157,6 +169,7 @@ async function run(
   preparation: Preparation,
   at: {
     readonly work: string;
+    readonly scratch: string;
     readonly bin: string;
     readonly wayOut: WayOut;
     readonly programs: Programs;
@@ -166,7 +179,7 @@ async function run(
   const env = childEnvironment(world.env, {
     set: {
       HOME: undefined,
-      TMPDIR: undefined,
+      ...onDisk(at.scratch),
       PATH: [at.bin, ...at.programs.path, world.env['PATH'] ?? ''].join(':'),
       ...at.wayOut.environment,
       ...at.programs.environment,
@@ -178,9 +191,23 @@ async function run(
     env,
     timeout: TIME_LIMIT,
     keep: 1024 * 1024,
-    writable: [at.work],
+    limits: LIMITS,
+    writable: [at.work, at.scratch],
     readable: [at.bin],
   });
+}
+
+/** Temporary files and caches of clients: the home folder is in memory, and small. */
+function onDisk(folder: string): Record<string, string> {
+  return {
+    TMPDIR: folder,
+    XDG_CACHE_HOME: join(folder, 'cache'),
+    npm_config_cache: join(folder, 'npm'),
+    GOPATH: join(folder, 'go'),
+    CARGO_HOME: join(folder, 'cargo'),
+    GRADLE_USER_HOME: join(folder, 'gradle'),
+    MAVEN_OPTS: `-Dmaven.repo.local=${join(folder, 'maven')}`,
+  };
 }
 
 /** Folders of runs that did not come to their end. */
