@@ -20,6 +20,9 @@ export interface Machine {
 /** Ports of the sink in the router's namespace. Clients never see them: their own port is translated. */
 export const SINK = { tcp: 15001, udp: 15002, dns: 15053 } as const;
 
+/** Calls that the kernel remembers, of each family: which port was meant, and where a datagram went. */
+export const SEEN = 32_768;
+
 /** What the sink answers to names that nobody has, and to calls that lead outside. */
 export interface SinkAnswers {
   /** `address`: one of the sink's, so that the call that follows is seen. `unknown`: NXDOMAIN. `drop`: nothing. */
@@ -141,7 +144,7 @@ export function ruleset(
       `  set machines${name} { type ${type}; ${elements(machines.map((machine) => machine[key]))} }`,
       `  set allowed${name} { type ${type} . ${type} . inet_proto . inet_service; ${elements(allowed)} }`,
       `  set refused${name} { type ${type} . ${type} . inet_proto . inet_service; flags dynamic; size 65535; }`,
-      `  set seen${name} { type ${type} . inet_service . ${type} . inet_proto . inet_service; flags dynamic,timeout; size 32768; timeout 10m; }`,
+      `  set seen${name} { type ${type} . inet_service . ${type} . inet_proto . inet_service; flags dynamic,timeout; size ${SEEN}; timeout 10m; }`,
       `  set other${name} { type ${type} . ${type} . inet_proto; flags dynamic; size 65535; }`,
     );
   }

@@ -6,7 +6,7 @@ import { AskedNames } from '../asked-names.ts';
 import type { Attempt } from '../attempt.ts';
 import { NameBook, type Question, readQuestion, TYPE, typeName, writeAnswer } from '../dns.ts';
 import { type FirstBytes, readFirstBytes } from '../first-bytes.ts';
-import { type Machine, protocolName, ROUTER, SINK, type SinkAnswers, type Tuple } from '../network.ts';
+import { type Machine, protocolName, ROUTER, SEEN, SINK, type SinkAnswers, type Tuple } from '../network.ts';
 import { isQuicLong, QuicHellos } from '../quic.ts';
 import { Tally } from '../tally.ts';
 import { type Owner, ownerOf, socketHolder } from './owner.ts';
@@ -121,15 +121,22 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
   };
   /** First and last question for a name that gets no answer: for so long, at least, somebody waited. */
   const silences = new Map<string, { readonly attempt: Bare; readonly first: number; last: number }>();
+  const noQuestions = new Set<string>();
   const hearName = async (message: Buffer, from: string, port: number, transport: 'udp' | 'tcp') => {
     const machine = nameOf(from);
     const question = readQuestion(message);
     if (question === undefined) {
-      const to = from.includes(':') ? ROUTER.ipv6 : ROUTER.ipv4;
+      // Something else that goes to port 53, of us or of another: where it went is known to the kernel.
       const firstBytes = message.subarray(0, KEPT).toString('hex');
+      if (noQuestions.size >= 1000 || noQuestions.has(`${machine} ${firstBytes}`)) return undefined;
+      noQuestions.add(`${machine} ${firstBytes}`);
+      await refresh().catch(() => undefined);
+      const same = ([source, own, , protocol, meant]: Tuple): boolean =>
+        source === from && Number(own) === port && protocol === transport && Number(meant) === 53;
+      const to = String(seen.find(same)?.[2] ?? ROUTER.ipv4);
       tell(
         { ...call(machine, to, 53, transport), firstBytes, answer: 'dropped' },
-        `no question ${machine} ${firstBytes}`,
+        `${transport} ${from} ${port} ${to} 53`,
       );
       return undefined;
     }
@@ -192,6 +199,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
   let reading: Promise<void> | undefined;
   let again: Promise<void> | undefined;
   let took = 0;
+  let full = false;
   const readSeen = async (): Promise<void> => {
     // In a flood the sets are long, and reading them is work that programs would wait for.
     if (took > 100) await new Promise((resolve) => setTimeout(resolve, Math.min(took, 2000)));
@@ -210,6 +218,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
       if (known === undefined) datagrams.set(key, [[String(to), Number(meant)]]);
       else known.push([String(to), Number(meant)]);
     }
+    full = lists.some((list) => list.length >= SEEN);
     took = performance.now() - began;
   };
   /** A reading that began after this call: one that is under way may have missed the newest connection. */
@@ -242,11 +251,12 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
     const source = socket.remotePort;
     const bytes = await firstOf(socket);
     const said = readFirstBytes(bytes);
-    const port = await meantPort(`${from}|${source ?? 0}|${to}|tcp`).catch(() => undefined);
-    const owner = observers.watch?.caller(machine, to, port) ?? holder(machine, 'tcp', source);
-    // What it held its program up for: until now it waited for an answer.
+    const holding = observers.watch?.unavailable === '' ? undefined : holder(machine, 'tcp', source);
+    // What it held its program up for: until now it waited for an answer. Which port was meant can be read later.
     const stalledMs = Math.round(performance.now() - started);
     socket.resetAndDestroy();
+    const port = await meantPort(`${from}|${source ?? 0}|${to}|tcp`).catch(() => undefined);
+    const owner = observers.watch?.caller(machine, to, port) ?? holding;
     const leak = leaks(bytes);
     tell({
       ...call(machine, to, port, 'tcp'),
@@ -305,7 +315,7 @@ export async function openSink(options: SinkOptions): Promise<Sink> {
       ([to, port]) => !tally.has(`udp ${from} ${info.port} ${to} ${port}`),
     );
     const leak = leaks(message);
-    if (!datagrams.has(key)) {
+    if (full && !datagrams.has(key)) {
       // The kernel's set is full: where it went is not known, that it was tried is.
       const words = wordsOf(hello ?? { speaks: quic ? 'quic' : '', incomplete: false }, undefined, '');
       const firstBytes = message.subarray(0, KEPT).toString('hex');

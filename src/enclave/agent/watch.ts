@@ -1,4 +1,4 @@
-import { existsSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -45,6 +45,8 @@ const REMEMBERED = 20_000;
 
 /** Never throws: without it the network is watched all the same, and nobody is named. */
 export async function openWatch(options: WatchOptions): Promise<Watch> {
+  const missing = missingInKernel();
+  if (missing !== '') return { ...NOBODY, unavailable: missing };
   const here = fileURLToPath(import.meta.url);
   const stopping = new SharedArrayBuffer(4);
   const data: WatcherData = {
@@ -148,4 +150,24 @@ export async function openWatch(options: WatchOptions): Promise<Watch> {
       await ended;
     },
   };
+}
+
+const NOBODY: Watch = {
+  unavailable: '',
+  reads: false,
+  listener: () => undefined,
+  caller: () => undefined,
+  asker: () => undefined,
+  connected: () => undefined,
+  close: () => Promise.resolve(),
+};
+
+/** Why programs could not even be started with somebody watching (Linux 5.0, SECCOMP_RET_USER_NOTIF), or ''. */
+function missingInKernel(): string {
+  try {
+    const actions = readFileSync('/proc/sys/kernel/seccomp/actions_avail', 'utf8').trim().split(' ');
+    return actions.includes('user_notif') ? '' : 'this kernel tells nobody of system calls (seccomp has no user_notif)';
+  } catch {
+    return 'this kernel does not say what its seccomp can do';
+  }
 }
