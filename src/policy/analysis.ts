@@ -1,4 +1,4 @@
-import { type Connectivity, connectivity } from './connections.ts';
+import { type Connectivity, type MapState, mapState } from './connections.ts';
 import type { Profile } from './engine.ts';
 import type { Cni } from './enforcers.ts';
 import { selects, NO } from './selector.ts';
@@ -22,17 +22,25 @@ export interface Analysis {
 
 /** `cni`: the network plugin, where it is known; what plugins do differently then has one answer. */
 export function analyse(files: readonly ManifestFile[], profile: Profile, cni?: Cni): Analysis {
-  const reading = readCluster(files, { profile, cni });
+  return analysisOf(readCluster(files, { profile, cni }), { profile, cni }).analysis;
+}
+
+/** The same of what was read; `state` is what the analysis of the next reading may start from. */
+export function analysisOf(
+  reading: ClusterReading,
+  { profile, cni }: { readonly profile: Profile; readonly cni?: Cni | undefined },
+  before?: MapState,
+): { readonly analysis: Analysis; readonly state: MapState | undefined } {
   const { cluster, findings } = reading;
   if (profile === 'specification') remark(cluster, findings);
-  const readable = findings.errors.length === 0;
-  const found = readable ? connectivity(cluster, profile, cni) : undefined;
-  if (found !== undefined && profile === 'np-guard') {
-    for (const pod of found.mixed) {
+  const state = findings.errors.length === 0 ? mapState(cluster, profile, cni, before) : undefined;
+  if (state !== undefined && profile === 'np-guard') {
+    for (const pod of state.found.mixed) {
       findings.error('policy.owner-mixed', pod.place, `The pods of ${peerName(pod)} may do different things.`);
     }
   }
-  return { ...told(reading), connectivity: findings.errors.length === 0 ? found : undefined };
+  const found = findings.errors.length === 0 ? state?.found : undefined;
+  return { analysis: { ...told(reading), connectivity: found }, state };
 }
 
 /** The same without rows: what there is of policies and walls (wallsOf). */

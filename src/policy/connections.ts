@@ -56,9 +56,24 @@ interface Member {
 const ROWS = 3_000_000;
 const ENTRIES = 20_000_000;
 
+/** A map and the engine that made it, from which the next map takes what is as it was. */
+export interface MapState {
+  readonly engine: Engine;
+  readonly found: Connectivity;
+  readonly egress: readonly Reach[];
+  readonly ingress: readonly Reach[];
+  /** Some peer has pods of several classes. */
+  readonly mixed: boolean;
+}
+
 /** Who can talk to whom. The work grows with classes of pods and with the rows that there are, not with pairs of pods. */
 export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Connectivity {
-  const engine = new Engine(cluster, profile, cni);
+  return mapState(cluster, profile, cni).found;
+}
+
+/** The same, with what the next map needs; `before` is the state of the map before. */
+export function mapState(cluster: Cluster, profile: Profile, cni?: Cni, before?: MapState): MapState {
+  const engine = new Engine(cluster, profile, cni, before?.engine);
   const { classes } = engine;
   const peers = new Map<string, number>();
   const classesOf: Set<number>[] = [];
@@ -75,7 +90,20 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
   const egress = classes.map((one) => engine.reach(one, 'egress'));
   const ingress = classes.map((one) => engine.reach(one, 'ingress'));
 
+  // Where the classes are as they were, only what lies behind a wall that changed is looked at again.
+  const someMixed = classesOf.some((own) => own.size > 1);
+  const same = before !== undefined && engine.continued && !someMixed && !before.mixed ? before : undefined;
+  const changedOut = classes.map(({ id }) => same === undefined || egress[id] !== same.egress[id]);
+  const changedIn = classes.filter(({ id }) => same === undefined || ingress[id] !== same.ingress[id]);
+  const changedReaches = new Set(changedIn.map(({ id }) => ingress[id]!.id));
+  const positionIn: (number | undefined)[] = Array.from({ length: classes.length });
+  changedIn.forEach(({ id }, i) => (positionIn[id] = i));
   const pairs: { from: number; to: number; answer: Answer }[] = [];
+  if (same !== undefined) {
+    const gone = new Set(changedIn.flatMap(({ id }) => members[id]!.map(({ peer }) => peer)));
+    const left = new Set(classes.flatMap(({ id }) => (changedOut[id] ? members[id]!.map(({ peer }) => peer) : [])));
+    for (const pair of same.found.pairs) if (!gone.has(pair.to) && !left.has(pair.from)) pairs.push(pair);
+  }
   const addPair = (from: number, to: number, answer: Answer): void => {
     if (pairs.length === ROWS) throw policyFault('policy.too-many-rows', { where: `${peers.size} workloads` });
     pairs.push({ from, to, answer });
@@ -111,20 +139,47 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
     const { named, answers } = reach;
     entries += named.length;
     if (entries > ENTRIES) throw policyFault('policy.too-many-rows', { where: `${classes.length} kinds of pods` });
+    const wanted = same === undefined || changedReaches.has(reach.id);
     for (let i = 0; i < named.length; i++) {
+      if (!wanted && !changedOut[named[i]!]) continue;
       namingReach[named[i]!]!.push(reach);
       namingAnswer[named[i]!]!.push(answers[i]!);
     }
   }
+  /** What a wall around sources admits of the targets that changed, where its rules name them. */
+  const outward = new Map<number, (Answer | undefined)[]>();
+  const outwardOf = (reach: Reach): (Answer | undefined)[] => {
+    let found = outward.get(reach.id);
+    if (found === undefined) {
+      found = [];
+      const { named, answers } = reach;
+      for (let i = 0; i < named.length; i++) {
+        const at = positionIn[named[i]!];
+        if (at !== undefined) found[at] = answers[i];
+      }
+      outward.set(reach.id, found);
+    }
+    return found;
+  };
   const open = [...entering.values()].filter(({ reach }) => reach.othersAllowed);
   const isOpen = ingress.map(({ othersAllowed }) => othersAllowed);
   const inAnswers: (Answer | undefined)[] = Array.from({ length: entering.size });
   const outAnswers: (Answer | undefined)[] = Array.from({ length: classes.length });
   for (const source of classes) {
-    if (members[source.id]!.length === 0) continue;
+    if (members[source.id]!.length === 0 || (!changedOut[source.id] && changedIn.length === 0)) continue;
     const reach = egress[source.id]!;
     const named = namingReach[source.id]!;
     for (let i = 0; i < named.length; i++) inAnswers[named[i]!.id] = namingAnswer[source.id]![i];
+    if (!changedOut[source.id]) {
+      const outs = outwardOf(reach);
+      changedIn.forEach((target, i) => {
+        const one = ingress[target.id]!;
+        const inward = fromHost(source, inAnswers[one.id] ?? one.others(source));
+        if (!inward.possible.empty) add(source, target, both(outs[i] ?? reach.others(target), inward));
+      });
+      for (const one of named) inAnswers[one.id] = undefined;
+      continue;
+    }
     reach.named.forEach((target, i) => (outAnswers[target] = reach.answers[i]));
     const consider = (target: PodClass): void => {
       const one = ingress[target.id]!;
@@ -190,7 +245,14 @@ export function connectivity(cluster: Cluster, profile: Profile, cni?: Cni): Con
     if (!answer.possible.empty) entrances.push({ to, answer });
   }
   const first = new Map(cluster.pods.map((pod) => [peers.get(peerName(pod))!, pod]));
-  return { peers: [...peers.keys()], pairs, outside, entrances, mixed: [...mixed].map((peer) => first.get(peer)!) };
+  const found = {
+    peers: [...peers.keys()],
+    pairs,
+    outside,
+    entrances,
+    mixed: [...mixed].map((peer) => first.get(peer)!),
+  };
+  return { engine, found, egress, ingress, mixed: someMixed };
 }
 
 /** NP-15: what comes from a pod's own node is always let in, and a pod in its node's network may be on that one. */

@@ -311,26 +311,33 @@ export class Engine {
   readonly #cluster: Cluster;
   readonly #byNamespace = new Map<string, PodClass[]>();
   /** By namespace and label, made when a selector asks: the classes by the value of the label. */
-  readonly #byLabel = new Map<string, ReadonlyMap<string, PodClass[]>>();
+  #byLabel = new Map<string, ReadonlyMap<string, PodClass[]>>();
   readonly #classOf = new Map<Pod, PodClass>();
   readonly #portMaps = new Map<string, PortMap>();
-  readonly #found = new Map<string, PodsFound>();
-  readonly #selected = new Map<string, readonly PodClass[]>();
-  readonly #blockMatches = new Map<string, PodsFound>();
-  readonly #namedPorts = new Map<PortRule, Map<number, PortSet>>();
-  readonly #rules = new Map<Rule, ResolvedRule>();
+  #found = new Map<string, PodsFound>();
+  #selected = new Map<string, readonly PodClass[]>();
+  #blockMatches = new Map<string, PodsFound>();
+  #namedPorts = new Map<PortRule, Map<number, PortSet>>();
+  #rules = new Map<Rule, ResolvedRule>();
   readonly #bySubject = new Map<number, { resolved: ResolvedPolicy; match: Match }[]>();
-  readonly #reaches = { ingress: new Map<number | string, Reach>(), egress: new Map<number | string, Reach>() };
-  readonly #signatures = new Map<string, number>();
+  #reaches = { ingress: new Map<number | string, Reach>(), egress: new Map<number | string, Reach>() };
+  #signatures = new Map<string, number>();
   readonly #signatureOf: number[] = [];
+  #resolved = new Map<Policy, ResolvedPolicy>();
   #imagined = 0;
   #resolvedServices: readonly ResolvedService[] | undefined;
   /** The state of each class while a reach is computed; 0 between. */
   readonly #states: Uint32Array;
   readonly policies: readonly ResolvedPolicy[];
 
-  /** `cni`: the network plugin, if it is known; without it, what plugins do differently stays open. */
-  constructor(cluster: Cluster, profile: Profile, cni?: Cni) {
+  /** Of the engine before it takes what is as it was: classes, and reaches of those whose policies are the same objects. */
+  readonly continued: boolean;
+
+  /**
+   * `cni`: the network plugin, if it is known; without it, what plugins do differently stays open. `before`: an engine for
+   * a cluster of which most objects are the same.
+   */
+  constructor(cluster: Cluster, profile: Profile, cni?: Cni, before?: Engine) {
     this.#cluster = cluster;
     this.profile = profile;
     this.cni = cni;
@@ -350,9 +357,28 @@ export class Engine {
       };
       this.controller = this.#addClass(pod, {});
     }
+    this.continued = before !== undefined && this.#continues(before);
+    if (before !== undefined && this.continued) {
+      this.#found = before.#found;
+      this.#selected = before.#selected;
+      this.#byLabel = before.#byLabel;
+      this.#blockMatches = before.#blockMatches;
+      this.#namedPorts = before.#namedPorts;
+      this.#rules = before.#rules;
+      this.#resolved = before.#resolved;
+      this.#signatures = before.#signatures;
+      this.#reaches = before.#reaches;
+    }
     this.policies = [...cluster.policies]
       .sort((a, b) => a.priority - b.priority)
-      .map((policy, id) => this.#resolvePolicy(policy, id));
+      .map((policy) => {
+        let resolved = this.#resolved.get(policy);
+        if (resolved === undefined) {
+          resolved = this.#resolvePolicy(policy, this.#resolved.size);
+          this.#resolved.set(policy, resolved);
+        }
+        return resolved;
+      });
     this.#states = new Uint32Array(this.classes.length);
     for (const resolved of this.policies) {
       for (const [id, match] of resolved.subjects) {
@@ -361,6 +387,37 @@ export class Engine {
         else list.push({ resolved, match });
       }
     }
+  }
+
+  /** Whether all that rules find among pods is as it was, so that only policies may have changed. */
+  #continues(before: Engine): boolean {
+    const [old, now] = [before.#cluster, this.#cluster];
+    const alike = <T>(a: readonly T[], b: readonly T[]): boolean =>
+      a.length === b.length && a.every((one, i) => one === b[i]);
+    // What came and went is kept too, so that from time to time all is made anew.
+    if (before.#resolved.size > 2 * now.policies.length + 100) return false;
+    return (
+      before.profile === this.profile &&
+      before.cni === this.cni &&
+      JSON.stringify(before.#worlds.map((world) => world.map(({ order, dialects }) => [order, [...dialects]]))) ===
+        JSON.stringify(this.#worlds.map((world) => world.map(({ order, dialects }) => [order, [...dialects]]))) &&
+      alike([...old.namespaces.values()], [...now.namespaces.values()]) &&
+      alike(old.services, now.services) &&
+      JSON.stringify([...(old.accounts ?? [])]) === JSON.stringify([...(now.accounts ?? [])]) &&
+      (before.controller === undefined) === (this.controller === undefined) &&
+      before.classes.length === this.classes.length &&
+      [...before.#portMaps.keys()].join('\n') === [...this.#portMaps.keys()].join('\n') &&
+      before.classes.every((one, i) => {
+        const own = this.classes[i]!;
+        return (
+          one.namespace === own.namespace &&
+          one.ports.id === own.ports.id &&
+          one.accountUnknown === own.accountUnknown &&
+          alike(one.pods, own.pods) &&
+          JSON.stringify(one.labels) === JSON.stringify(own.labels)
+        );
+      })
+    );
   }
 
   classOf(pod: Pod): PodClass {

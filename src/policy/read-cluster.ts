@@ -1,6 +1,6 @@
 import { isObject, type Json } from '#kernel';
 import { Field, labelsOf, protocolIn } from './decode.ts';
-import { decodeDocument, type ManifestDocument, type Place, splitDocuments } from './document.ts';
+import { type Decoded, decodeDocument, type ManifestDocument, type Place, splitDocuments } from './document.ts';
 import type { Profile } from './engine.ts';
 import { type Cni, foreignTo } from './enforcers.ts';
 import { Findings } from './findings.ts';
@@ -46,6 +46,47 @@ export interface ClusterReading {
   readonly ignored: ReadonlyMap<string, number>;
 }
 
+/**
+ * What was read of files, so that the same bytes need not be read again: their documents, and what was made of each
+ * document by its place in it.
+ */
+export class ReadingMemory {
+  readonly #files = new Map<string, { readonly bytes: Uint8Array; readonly documents: readonly ManifestDocument[] }>();
+  readonly #decoded = new WeakMap<ManifestDocument, Decoded>();
+  readonly #made = new WeakMap<ManifestDocument, Map<string, unknown>>();
+
+  /** Those of the file before, where they have the same text at the same line. */
+  documents(name: string, bytes: Uint8Array, split: () => readonly ManifestDocument[]): readonly ManifestDocument[] {
+    const known = this.#files.get(name);
+    if (known !== undefined && isSame(known.bytes, bytes)) return known.documents;
+    const before = new Map(known?.documents.map((one) => [`${one.line}\n${one.text}`, one]));
+    const documents = split().map((one) => before.get(`${one.line}\n${one.text}`) ?? one);
+    this.#files.set(name, { bytes, documents });
+    return documents;
+  }
+
+  decoded(document: ManifestDocument): Decoded {
+    let known = this.#decoded.get(document);
+    if (known === undefined) this.#decoded.set(document, (known = decodeDocument(document)));
+    return known;
+  }
+
+  made(document: ManifestDocument): Map<string, unknown> {
+    let known = this.#made.get(document);
+    if (known === undefined) this.#made.set(document, (known = new Map()));
+    return known;
+  }
+
+  /** Forgets files that are no longer there. */
+  keep(names: ReadonlySet<string>): void {
+    for (const name of this.#files.keys()) if (!names.has(name)) this.#files.delete(name);
+  }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
+}
+
 /** For which profile and network plugin manifests are read. */
 interface View {
   readonly profile: Profile;
@@ -56,9 +97,10 @@ interface View {
  * Reads manifests. With an error among the findings the cluster is incomplete, and no map may be made of it. With a view,
  * the findings say too which policies it does not speak of.
  */
-export function readCluster(files: readonly ManifestFile[], view?: View): ClusterReading {
-  const reader = new ClusterReader();
+export function readCluster(files: readonly ManifestFile[], view?: View, memory?: ReadingMemory): ClusterReading {
+  const reader = new ClusterReader(memory);
   for (const file of files) reader.file(file);
+  memory?.keep(new Set(files.map(({ name }) => name)));
   const reading = reader.finish();
   if (view !== undefined) dialects(reading, view);
   return reading;
@@ -114,6 +156,7 @@ const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 class ClusterReader {
+  readonly #memory: ReadingMemory | undefined;
   readonly #findings = new Findings();
   readonly #ignored = new Map<string, number>();
   readonly #namespaces = new Map<string, Namespace>();
@@ -137,20 +180,41 @@ class ClusterReader {
   /** Where an object of this kind and name stands. */
   readonly #seen = new Map<string, Place>();
 
+  constructor(memory?: ReadingMemory) {
+    this.#memory = memory;
+  }
+
   file({ name, bytes }: ManifestFile): void {
-    let text: string;
+    const split = (): readonly ManifestDocument[] => {
+      const text = utf8.decode(bytes);
+      return name.endsWith('.json') ? [{ file: name, line: 1, text }] : splitDocuments(name, text);
+    };
+    let documents: readonly ManifestDocument[];
     try {
-      text = utf8.decode(bytes);
-    } catch {
+      documents = this.#memory?.documents(name, bytes, split) ?? split();
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
       this.#findings.error('policy.unreadable', `${name}:1`, 'The file is not UTF-8.');
       return;
     }
-    const documents = name.endsWith('.json') ? [{ file: name, line: 1, text }] : splitDocuments(name, text);
     for (const document of documents) this.#document(document);
   }
 
+  /** The same object as before, where the same document made it without a finding. */
+  #same<T>(object: Field, make: () => T): T {
+    if (this.#memory === undefined) return make();
+    const { document, path } = object.place;
+    const made = this.#memory.made(document);
+    const key = path.join('/');
+    if (made.has(key)) return made.get(key) as T;
+    const before = this.#findings.list.length;
+    const value = make();
+    if (this.#findings.list.length === before) made.set(key, value);
+    return value;
+  }
+
   #document(document: ManifestDocument): void {
-    const decoded = decodeDocument(document);
+    const decoded = this.#memory?.decoded(document) ?? decodeDocument(document);
     if (!decoded.ok) {
       const template = TEMPLATE.exec(document.text);
       if (template === null) {
@@ -268,7 +332,7 @@ class ClusterReader {
   #policy(object: Field, group: string, version: string, kind: string): void {
     if (group === 'networking.k8s.io' && version === 'v1' && kind === 'NetworkPolicy') {
       const meta = this.#meta(object, kind, true);
-      const policy = meta && readNetworkPolicy(object, meta.namespace, meta.name);
+      const policy = meta && this.#same(object, () => readNetworkPolicy(object, meta.namespace, meta.name));
       if (policy !== undefined) this.#policies.push(policy);
       return;
     }
@@ -281,7 +345,7 @@ class ClusterReader {
     const admin = known.find((one) => one === kind);
     if (group === 'policy.networking.k8s.io' && admin !== undefined) {
       const meta = this.#meta(object, kind, false);
-      const policy = meta && readAdminPolicy(object, admin, meta.name);
+      const policy = meta && this.#same(object, () => readAdminPolicy(object, admin, meta.name));
       if (policy !== undefined) this.#policies.push(policy);
       return;
     }
@@ -378,8 +442,11 @@ class ClusterReader {
     if (!said.absent && said.value !== meta.name) {
       said.findings.warning('policy.malformed', said.place, 'The API server writes the name of the namespace here.');
     }
-    const labels = { ...labelsOf(own), [NAMESPACE_NAME_LABEL]: meta.name };
-    this.#namespaces.set(meta.name, { name: meta.name, labels, place: object.place });
+    const made = this.#same(object, () => {
+      const labels = { ...labelsOf(own), [NAMESPACE_NAME_LABEL]: meta.name };
+      return { name: meta.name, labels, place: object.place };
+    });
+    this.#namespaces.set(meta.name, made);
   }
 
   #account(object: Field): void {
@@ -398,7 +465,7 @@ class ClusterReader {
       return;
     }
     const metadata = template.at('metadata');
-    this.#pods.push({
+    const made = this.#same(object, (): Pod => ({
       ...meta,
       kind,
       labels: labelsOf(metadata.at('labels')),
@@ -407,7 +474,8 @@ class ClusterReader {
       ...accountIn(template.at('spec')),
       addresses: [],
       place: object.place,
-    });
+    }));
+    this.#pods.push(made);
   }
 
   #pod(object: Field): void {
@@ -424,7 +492,7 @@ class ClusterReader {
       name = owner.at('name').text() ?? name;
       kind = owner.at('kind').absent ? kind : (owner.at('kind').text() ?? kind);
     }
-    this.#pods.push({
+    const made = this.#same(object, (): Pod => ({
       namespace: meta.namespace,
       name,
       kind,
@@ -434,7 +502,8 @@ class ClusterReader {
       ...accountIn(object.at('spec')),
       addresses: podAddresses(object.at('status')),
       place: object.place,
-    });
+    }));
+    this.#pods.push(made);
   }
 
   #service(object: Field): void {
@@ -471,14 +540,15 @@ class ClusterReader {
         .items()
         .map(({ value }) => value),
     ].filter((one) => typeof one === 'string' && parseAddress(one) !== undefined) as string[];
-    this.#services.push({
+    const made = this.#same(object, (): Service => ({
       ...meta,
       selector,
       ports,
       ...(own.absent ? {} : { labels: labelsOf(own) }),
       addresses: [...new Set(addresses)],
       place: object.place,
-    });
+    }));
+    this.#services.push(made);
   }
 
   #ingress(object: Field): void {
