@@ -1,12 +1,13 @@
 import { stringify } from 'yaml';
 import { compareUtf8 } from '#kernel';
+import { policyFault } from '../faults.ts';
 import type { FlowSet } from '../flow-set.ts';
-import type { Cluster } from '../model.ts';
+import { type Cluster, isNamed, peerName } from '../model.ts';
 import { planOf } from './plan.ts';
 import { type Proof, prove } from './proof.ts';
 import { type PolicyObject, render } from './render.ts';
 import type { Rendering } from './renderings.ts';
-import { closedNamespaces, resolveFlows } from './resolve.ts';
+import { closedNamespaces, type ResolvedFlow, resolveFlows } from './resolve.ts';
 
 /** The first line of each file: what carries it may be replaced and removed by the next run. */
 export const MARK = '# Made by sallyport policy generate. Change the flows, not this file.';
@@ -36,6 +37,7 @@ export function generate(
   const live = { ...set, flows: set.flows.filter((flow) => !isExpired(flow)) };
   const closed = closedNamespaces(live, cluster);
   const flows = resolveFlows(live, cluster);
+  if (dialects.includes('cluster')) flows.forEach(checkNames);
   const plan = planOf(flows, closed);
   const generated = dialects.map((dialect): Generated => {
     const objects = render(plan, dialect);
@@ -45,6 +47,21 @@ export function generate(
     return { dialect, files, policies: objects.length, proof };
   });
   return { generated, expired };
+}
+
+/** A `destinationNamedPort` of a ClusterNetworkPolicy has no protocol: it is every port of that name. */
+function checkNames({ flow, ports, meant }: ResolvedFlow): void {
+  for (const port of ports.filter(isNamed)) {
+    const other = meant.to.find(({ ports: own }) =>
+      own.some(({ name, protocol }) => name === port.name && protocol !== port.protocol),
+    );
+    if (other === undefined) continue;
+    throw policyFault('policy.flow-widens', {
+      where: flow.where,
+      detail: `In a ClusterNetworkPolicy '${port.name}' would be the port of another protocol of ${peerName(other)} too.`,
+      fix: 'Write the number of the port in place of its name, or leave the dialect cluster out.',
+    });
+  }
 }
 
 /** A file for each namespace, and one for the policies of the whole cluster. */

@@ -64,13 +64,13 @@ function ciliumPeer(
   const endpoints = rule[`${way}Endpoints`] as object[] | undefined;
   const entities = rule[`${way}Entities`] as string[] | undefined;
   const cidrs = rule[`${way}CIDR`] as string[] | undefined;
-  const sets = rule[`${way}CIDRSet`] as { cidr: string; except: string[] }[] | undefined;
+  const sets = rule[`${way}CIDRSet`] as { cidr: string; except?: string[] }[] | undefined;
   if (!endpoints && !entities && !cidrs && !sets) return rule['toPorts'] !== undefined;
   if (typeof peer === 'string') {
     return (
       (entities ?? []).some((name) => name === 'world' || name === 'all') ||
       (cidrs ?? []).some((cidr) => inside(cidr, peer)) ||
-      (sets ?? []).some(({ cidr, except }) => inside(cidr, peer) && !except.some((hole) => inside(hole, peer)))
+      (sets ?? []).some(({ cidr, except = [] }) => inside(cidr, peer) && !except.some((hole) => inside(hole, peer)))
     );
   }
   if ((entities ?? []).some((name) => name === 'cluster' || name === 'all')) return true;
