@@ -214,6 +214,26 @@ describe('confined preparations', { skip }, () => {
     assert.equal(await readFile(join(b.folder, 'made'), 'utf8'), 'a a/two.txt make.mjs');
   });
 
+  test('a home under another name is not seen, and what is not there is a fault', { skip }, async (t) => {
+    const b = await bench(t);
+    await createSide(nodeFiles, homeAt(join(b.folder, 'second')), {
+      site: 'other',
+      purpose: 'one-person',
+      clock: { now: () => Date.parse('2026-11-22T06:00:00Z') },
+    });
+    const list = `import { readdirSync, writeFileSync } from 'node:fs'; writeFileSync('made', readdirSync('.').sort().join(' '));`;
+    await b.prepare(list, ', reads: [make.mjs, absent/file]');
+    const error = await fault(b.run());
+    assert.equal(error.code, 'capture.prepare-failed');
+    assert.match(error.message, /absent on the way is no folder/);
+    await b.prepare(list, ', reads: [make.mjs, absent]');
+    assert.match((await fault(b.run())).message, /cannot be read \(ENOENT\)/);
+    await b.prepare(list);
+    await b.run();
+    assert.equal(await readFile(join(b.folder, 'made'), 'utf8'), 'make.mjs sallyport.yaml');
+    await assertClean(b, ['made', 'second']);
+  });
+
   test('nothing that it leaves leads out of its folder when it is taken over', { skip }, async (t) => {
     const b = await bench(t);
     await writeFile(join(b.user, 'token'), SECRET);

@@ -206,7 +206,8 @@ function onDisk(folder: string): Record<string, string> {
     GOPATH: join(folder, 'go'),
     CARGO_HOME: join(folder, 'cargo'),
     GRADLE_USER_HOME: join(folder, 'gradle'),
-    MAVEN_OPTS: `-Dmaven.repo.local=${join(folder, 'maven')}`,
+    // Its script cuts it at every space, and knows no quotes.
+    ...(/\s/.test(folder) ? {} : { MAVEN_OPTS: `-Dmaven.repo.local=${join(folder, 'maven')}` }),
   };
 }
 

@@ -2,7 +2,17 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chmod, copyFile, lstat, mkdir, readdir, readlink, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { compareUtf8, type Digest, digestFromHex, digestOf, type FileHandle, type Files, printable } from '#kernel';
+import {
+  compareUtf8,
+  type Digest,
+  digestFromHex,
+  digestOf,
+  errorCode,
+  type FileHandle,
+  type Files,
+  isFault,
+  printable,
+} from '#kernel';
 import { captureFault } from '../faults.ts';
 
 /** Of a project that is copied for a preparation, and of what one makes. */
@@ -41,6 +51,13 @@ export async function copyProject(
   const copy = async (source: string, target: string): Promise<void> => {
     options.signal.throwIfAborted();
     if (options.without.includes(source)) return;
+    try {
+      await copyOne(source, target);
+    } catch (error) {
+      throw explained(error, source);
+    }
+  };
+  const copyOne = async (source: string, target: string): Promise<void> => {
     const stat = await lstat(source);
     files += 1;
     bytes += stat.isFile() ? stat.size : 0;
@@ -52,10 +69,10 @@ export async function copyProject(
       });
     }
     if (stat.isDirectory()) {
+      const names = await readdir(source);
+      if (await isHome(source, names)) return;
       await mkdir(target, { recursive: true });
-      for (const name of await readdir(source)) {
-        if (!LEFT_OUT.has(name)) await copy(join(source, name), join(target, name));
-      }
+      for (const name of names) if (!LEFT_OUT.has(name)) await copy(join(source, name), join(target, name));
     } else if (stat.isSymbolicLink()) await symlink(await readlink(source), target);
     else if (stat.isFile()) {
       await copyFile(source, target, constants.COPYFILE_FICLONE);
@@ -71,6 +88,28 @@ export async function copyProject(
     await mkdir(join(to, dirname(path)), { recursive: true });
     await copy(join(from, path), join(to, path));
   }
+}
+
+/** A side's home, under whatever name: it has keys that nobody else may read, and roots. */
+async function isHome(folder: string, names: readonly string[]): Promise<boolean> {
+  if (!names.includes('keys') || !names.includes('trust')) return false;
+  return ((await lstat(join(folder, 'keys'))).mode & 0o077) === 0;
+}
+
+/** What the system says of a file of the project, as a fault; everything else as it is. */
+function explained(error: unknown, path: string): unknown {
+  const code = errorCode(error);
+  if (isFault(error) || code === '') return error;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return captureFault('capture.no-space', { where: printable(path), detail: 'The project does not fit beside it.' });
+  }
+  if (!['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'ELOOP', 'EIO'].includes(code)) return error;
+  return captureFault('capture.prepare-failed', {
+    where: printable(path),
+    detail: `It cannot be read (${code}).`,
+    fix: "Make it a file or folder that you may read, or name with 'reads' in sallyport.yaml what the command needs.",
+    cause: error,
+  });
 }
 
 /** Throws where a part of the path is no folder of its own. */
@@ -158,7 +197,7 @@ export async function takeOut(
     };
   } catch (error) {
     await discard();
-    throw error;
+    throw explained(error, target);
   }
 }
 

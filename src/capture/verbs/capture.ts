@@ -21,7 +21,6 @@ import { homePath, makeFolderDurably, openHome, openNetwork, readIfThere, writeD
 import { gatherInputs, parentOf, siblingRow } from '../inputs.ts';
 import { checkStored, fetchAll, inLanes } from '../io/fetch.ts';
 import { openJournal } from '../io/journal.ts';
-import { prepareInputs } from '../io/prepare.ts';
 import { openOutside } from '../io/upstream.ts';
 import type { CaptureInput, CaptureOutput } from '../operations.ts';
 import { changesOf, inputKey, type Job, jobsOf, mergeRows, planCapture } from '../plan.ts';
@@ -43,7 +42,11 @@ export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
             homePath(world, { file: path, ...(input.home === undefined ? {} : { home: input.home }) }),
           );
     const prepared =
-      home === undefined ? [] : await prepareInputs(world, home, project, { unconfined: input.unconfined === true });
+      home === undefined || project.prepare.length === 0
+        ? []
+        : await (
+            await import('../io/prepare.ts')
+          ).prepareInputs(world, home, project, { unconfined: input.unconfined === true });
     const { inputs, rows } = await gatherInputs(
       world.files,
       project,

@@ -135,6 +135,6 @@ async function writeTrust(folder: string, certificate: string): Promise<Record<s
     DENO_CERT: pem,
     NIX_SSL_CERT_FILE: pem,
     AWS_CA_BUNDLE: pem,
-    JAVA_TOOL_OPTIONS: `-Djavax.net.ssl.trustStore=${java} -Djavax.net.ssl.trustStorePassword=${TRUST_STORE_PASSWORD} -Djavax.net.ssl.trustStoreType=JKS`,
+    JAVA_TOOL_OPTIONS: `"-Djavax.net.ssl.trustStore=${java}" -Djavax.net.ssl.trustStorePassword=${TRUST_STORE_PASSWORD} -Djavax.net.ssl.trustStoreType=JKS`,
   };
 }
