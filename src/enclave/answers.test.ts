@@ -37,6 +37,7 @@ const SCRIPT = `
 async function tried(
   answers: EnclaveOptions['answers'],
   script = SCRIPT,
+  observe: EnclaveOptions['observe'] = {},
 ): Promise<{ said: unknown; attempts: readonly Attempt[] }> {
   const work = await mkdtemp(join(tmpdir(), 'sallyport answers '));
   const enclave = await openEnclave({
@@ -46,6 +47,7 @@ async function tried(
     env: process.env,
     tools,
     ...(answers === undefined ? {} : { answers }),
+    observe,
     signal: new AbortController().signal,
   });
   try {
@@ -134,3 +136,19 @@ test('names that are asked over TCP, TLS and HTTPS are seen for what they are', 
     ['203.0.113.9', 853, 'dot', 'resolver.example.test'],
   ]);
 });
+
+test(
+  'where nobody watches system calls, who holds the socket is named while it is open, and there are no decoys',
+  { skip },
+  async () => {
+    const script = `
+    const { existsSync } = require('node:fs');
+    const { homedir } = require('node:os');
+    console.log(JSON.stringify([existsSync(homedir() + '/.ssh'), existsSync('/run/docker.sock')]));
+    require('node:net').connect(4712, '203.0.113.9').on('error', () => 0);`;
+    const { said, attempts } = await tried(undefined, script, { calls: false });
+    assert.deepEqual(said, [false, false]);
+    const call = attempts.find(({ port }) => port === 4712);
+    assert.match(call?.process?.command ?? '', /^\S*node -e /);
+  },
+);
