@@ -248,6 +248,20 @@ describe('an enclave', { skip }, () => {
             assert.deepEqual([ended.stdout, ended.code], ['', 127], ended.stderr);
           }
         }
+        // What was shown once, and is another one now.
+        await rm(join(own, 'real'), { recursive: true });
+        for (const word of ['first', 'second']) {
+          await mkdir(join(own, 'real'));
+          await writeFile(join(own, 'real', 'file'), word);
+          const shown = { readable: [join(own, 'real')], writable: [] };
+          const ended = await enclave.run('api', '/bin/cat', [join(own, 'real', 'file')], {
+            ...options(),
+            cwd: '/',
+            ...shown,
+          });
+          assert.equal(ended.stdout, word, ended.stderr);
+          await rm(join(own, 'real'), { recursive: true });
+        }
         await assert.rejects(readBeneath(own, join(own, 'folder', 'file'), 100));
         await assert.rejects(readBeneath(own, join(own, 'file'), 100));
         await assert.rejects(readBeneath(own, join(own, 'pipe'), 100));

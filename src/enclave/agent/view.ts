@@ -85,9 +85,15 @@ export interface ViewRequest {
   readonly layer: { readonly size: number; readonly uid: number; readonly gid: number };
 }
 
+/** Where something is bound, and what it is. */
+interface Staged {
+  readonly place: string;
+  readonly ino: bigint;
+}
+
 export class View {
   readonly #roots: readonly string[];
-  readonly #staged = new Map<string, string>();
+  readonly #staged = new Map<string, Staged>();
   #counter = 0;
 
   private constructor(roots: readonly string[]) {
@@ -211,19 +217,30 @@ export class View {
   }
 
   #at(path: string): string {
-    const place = this.#staged.get(path);
-    if (place === undefined) throw new Error(`${path} is not staged`);
-    return place;
+    const staged = this.#staged.get(path);
+    if (staged === undefined) throw new Error(`${path} is not staged`);
+    return staged.place;
   }
 
   async #stage(paths: readonly string[]): Promise<void> {
-    const missing = [...new Set(paths)].filter((path) => !this.#staged.has(path));
+    const missing: string[] = [];
     const files: number[] = [];
     const places: string[] = [];
+    const found: bigint[] = [];
     try {
-      for (const path of missing) {
+      for (const path of new Set(paths)) {
+        const known = this.#staged.get(path);
+        if (known !== undefined && !this.#isOurs(path)) continue;
         const file = this.#open(path);
+        const { ino } = fstatSync(file, { bigint: true });
+        // Where programs write, something else may stand there by now.
+        if (known?.ino === ino) {
+          closeSync(file);
+          continue;
+        }
+        missing.push(path);
         files.push(file);
+        found.push(ino);
         const place = `${BASE}/v/${this.#counter++}`;
         if (fstatSync(file).isDirectory()) mkdirSync(place);
         else writeFileSync(place, '');
@@ -232,7 +249,9 @@ export class View {
       if (missing.length === 0) return;
       const bind = 'n=3; for place; do mount -c --rbind "/proc/self/fd/$n" "$place"; n=$((n + 1)); done';
       await script(`set -e; ${bind}`, places, files);
-      for (const [index, path] of missing.entries()) this.#staged.set(path, places[index] ?? '');
+      for (const [index, path] of missing.entries()) {
+        this.#staged.set(path, { place: places[index] ?? '', ino: found[index] ?? 0n });
+      }
     } finally {
       for (const file of files) closeSync(file);
     }
