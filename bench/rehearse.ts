@@ -22,7 +22,7 @@ export async function run(): Promise<Figure[]> {
     const figures: Figure[] = [];
     for (const [name, atMost] of [
       ['rehearse the example, cold', 300],
-      ['rehearse the example, warm', 30],
+      ['rehearse the example, warm', 20],
     ] as const) {
       const ran = await measured(launcher, ['rehearse', copy, '--json', '--log', 'quiet']);
       if (ran.code !== 0) throw new Error(`${name}: ended with ${ran.code}\n${ran.out}`);

@@ -29,7 +29,7 @@ export const enclaveCatalogue = {
   },
   'enclave.no-command': {
     title: 'There is no terminal for a shell.',
-    fix: "Write the command behind '--': sallyport enclave shell -- curl http://…",
+    fix: "Write the command behind '--', for example 'sallyport enclave shell -- curl http://web:8080/'.",
     kind: 'usage',
   },
   'enclave.exists': {

@@ -1,9 +1,9 @@
-import { copyFile, constants, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { errorCode, type Implementation } from '#kernel';
+import type { Implementation } from '#kernel';
 import { debianTools } from '#system';
 import { enclaveFault } from '../faults.ts';
 import { askKeeper, keptEnclave } from '../io/kept-enclaves.ts';
+import { takeCapture } from '../io/kept-files.ts';
 import type { CaptureInput, CaptureOutput } from '../operations.ts';
 
 export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
@@ -36,19 +36,11 @@ export const captureVerb: Implementation<CaptureInput, CaptureOutput> = {
     if (signal.aborted) stop();
     try {
       const { file = '', detail = '' } = await conversation.done;
-      try {
-        // A new file: what is there is somebody's.
-        await copyFile(file, path, constants.COPYFILE_EXCL).catch((error: unknown) => {
-          if (errorCode(error) === 'EEXIST') throw enclaveFault('enclave.exists', { where: path, cause: error });
-          throw error;
-        });
-      } finally {
-        await rm(file, { force: true });
-      }
+      const bytes = await takeCapture(file, path);
       report({ type: 'end', step: 'capture', title: `Packets in ${path}`, ok: true });
       const packets = Number(/(\d+) packets? captured/.exec(detail)?.[1] ?? Number.NaN);
       if (Number.isNaN(packets)) throw enclaveFault('enclave.refused', { where: path, detail });
-      return { path, bytes: (await stat(path)).size, packets, detail };
+      return { path, bytes, packets, detail };
     } finally {
       signal.removeEventListener('abort', stop);
       conversation.end();

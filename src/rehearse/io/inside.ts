@@ -20,7 +20,7 @@ import { checkServices, startDepot, startServices } from './services.ts';
 import { DEPOT_PORT, Stage } from './stage.ts';
 import { type Clients, findClients } from './tools.ts';
 import { witnessFrom } from './witness.ts';
-import type { Hold } from '../verbs/keep.ts';
+import type { Hold } from './keep.ts';
 
 export interface InsideResult {
   readonly attempts: readonly ReportedAttempt[];

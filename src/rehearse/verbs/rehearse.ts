@@ -9,7 +9,7 @@ import { type Refusal, type Report, REPORT_VERSION } from '../report.ts';
 import type { Clients } from '../io/tools.ts';
 import { showReport } from '../screen.ts';
 import { Story } from '../story.ts';
-import { type Hold, isKeeper, keepElsewhere, keepHere } from './keep.ts';
+import { type Hold, isKeeper, keepElsewhere, keepHere } from '../io/keep.ts';
 
 export const rehearseVerb: Implementation<RehearseInput, RehearseOutput> = {
   run: (input, world) => (input.keep === true ? keepElsewhere(input, world) : perform(input, world)),

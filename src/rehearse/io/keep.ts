@@ -6,7 +6,7 @@ import { keepEnclave } from '#enclave';
 import { Fault, isObject, type Progress, type World } from '#kernel';
 import { debianTools, findProgram, toolsFolder } from '#system';
 import { rehearseFault } from '../faults.ts';
-import type { Stage } from '../io/stage.ts';
+import type { Stage } from './stage.ts';
 import type { RehearseInput, RehearseOutput } from '../operations.ts';
 import type { Report } from '../report.ts';
 
