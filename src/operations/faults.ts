@@ -37,6 +37,11 @@ export const operationsCatalogue = {
     title: 'The day cannot be read.',
     fix: 'Write --at YYYY-MM-DD.',
   },
+  'review.set': {
+    kind: 'usage',
+    title: 'A value for a parameter cannot be read.',
+    fix: 'Write --set NAME=VALUE.',
+  },
   'review.observed-unreadable': {
     kind: 'usage',
     title: 'What was observed cannot be read.',

@@ -189,3 +189,43 @@ test('the register as CSV and as a page: hostile words stay text', async () => {
   assert.doesNotMatch(page, /https?:|(?:src|href)=/);
   assert.match(page, /default-src 'none'/);
 });
+
+test('flows of a FlowSet are reviewed and signed like those of a project, addresses one by one', async () => {
+  await side;
+  const set = (blocks: string): string => `sallyport-flows: "1.0"
+parameters: { space: {} }
+open-namespaces: [{ namespace: kube-system, reason: the cluster itself, owner: platform }]
+flows:
+- { id: orders, from: "${'${space}'}/web", to: "${'${space}'}/db", port: 5432, reason: orders, owner: shop, approver: Ada, ticket: T, expires: "2027-06-01" }
+- { id: bank, from: "${'${space}'}/web", to: { addresses: ${blocks} }, ports: [443, 8443], reason: payments, owner: shop, approver: Ada, ticket: T, expires: "2027-06-01" }
+`;
+  const flows = ['flows.yaml'];
+  const values = ['space=shop'];
+  writeFileSync(join(folder, 'flows.yaml'), set('[10.1.0.0/16, 10.2.0.0/16]'));
+  await review(GOOD, {
+    flows,
+    set: values,
+    sign: 'shop',
+    key: [join(home, 'keys/sealer.key')],
+    signature: ['reviews/set.dsse.json'],
+  });
+  const signed = await review(GOOD, { flows, set: values });
+  assert.deepEqual(
+    signed.output.register.map((row) => [row.from, row.to, row.ports.join(), row['signed-by'].join()]),
+    [
+      ['shop/web', 'shop/db', '5432/tcp', 'shop'],
+      ['shop/web', '10.1.0.0-10.1.255.255, 10.2.0.0-10.2.255.255', '443/tcp,8443/tcp', 'shop'],
+      ['kube-system/*', 'anything', 'all', ''],
+    ],
+  );
+  assert.equal(signed.output.project, 'shop');
+  writeFileSync(join(folder, 'flows.yaml'), set('[10.1.0.0/16, 10.3.0.0/16]'));
+  const changed = await review(GOOD, { flows, set: values });
+  assert.deepEqual(
+    changed.codes.filter((code) => code.includes('changed')),
+    ['warning changed flows.yaml:6'],
+  );
+  await assert.rejects(review(GOOD, { flows }), { code: 'policy.flows-invalid', exit: 2 });
+  await assert.rejects(review(GOOD, { flows, set: ['space'] }), { code: 'review.set', exit: 2 });
+  rmSync(join(folder, 'reviews/set.dsse.json'));
+});

@@ -3,6 +3,8 @@ import { operation } from '#kernel';
 
 export const reviewInput = z.object({
   folder: z.string().optional(),
+  flows: z.array(z.string()).optional(),
+  set: z.array(z.string()).optional(),
   observed: z.array(z.string()).optional(),
   sign: z.string().optional(),
   key: z.array(z.string()).optional(),
@@ -34,8 +36,8 @@ export const reviewOutput = z.object({
     z.object({
       from: z.string(),
       to: z.string(),
-      port: z.number(),
-      protocol: z.string(),
+      /** `8000/tcp`, each. */
+      ports: z.array(z.string()).readonly(),
       reason: z.string(),
       owner: z.string(),
       approver: z.string().optional(),
@@ -73,6 +75,12 @@ export const review = operation<ReviewInput, ReviewOutput>({
   summary: 'Print the register of declared flows: who answers for each, until when, last used when, signed by whom',
   parameters: [
     { key: 'folder', form: '[DIR]', help: 'the folder of sallyport.yaml, or the file (default: the working folder)' },
+    {
+      key: 'flows',
+      form: '--flows FILE...',
+      help: 'FlowSet files, in place of the flows of sallyport.yaml; again for more',
+    },
+    { key: 'set', form: '--set NAME=VALUE...', help: 'a value for a parameter of a FlowSet; again for more' },
     {
       key: 'observed',
       form: '--observed FILE...',

@@ -30,9 +30,25 @@ export interface RegisterFinding {
   readonly detail: string;
 }
 
+/** A declared flow, wherever it was declared. */
+export interface RegisteredFlow {
+  readonly from: string;
+  readonly to: string;
+  /** `8000/tcp`, each. */
+  readonly ports: readonly string[];
+  readonly reason: string;
+  readonly owner: string;
+  readonly approver?: string;
+  readonly ticket?: string;
+  readonly reviewBy?: string;
+  readonly expires?: string;
+  /** What a signature covers, in the order of docs/spec/flow-register.md; the people and days follow it. */
+  readonly content: object;
+}
+
 /** One flow as the register has it. */
 export interface RegisterRow {
-  readonly flow: Flow;
+  readonly flow: RegisteredFlow;
   /** `sallyport.yaml:12`. */
   readonly where: string;
   /** RFC 3339, the latest in what was observed. */
@@ -79,22 +95,31 @@ export function flowLines(bytes: Uint8Array): number[] {
   });
 }
 
+/** A flow of sallyport.yaml. */
+export function projectFlow({ from, to, port, protocol, ...people }: Flow): RegisteredFlow {
+  return { from, to, ports: [`${port}/${protocol}`], ...people, content: { from, to, port, protocol } };
+}
+
 /** `web -> api 8000/tcp`. */
-export function flowName({ from, to, port, protocol }: Pick<Flow, 'from' | 'to' | 'port' | 'protocol'>): string {
-  return `${from} -> ${to} ${port}/${protocol}`;
+export function flowName({ from, to, ports }: Pick<RegisteredFlow, 'from' | 'to' | 'ports'>): string {
+  return `${from} -> ${to} ${ports.join(', ')}`;
 }
 
 /**
  * A flow in the one form that is signed: its keys in the order of docs/spec/flow-register.md, absent ones left out. Two
  * flows are the same if and only if these texts are.
  */
-export function canonicalRow(flow: Flow): string {
-  const { from, to, port, protocol, reason, owner, approver, ticket, reviewBy, expires } = flow;
-  return JSON.stringify({ from, to, port, protocol, reason, owner, approver, ticket, 'review-by': reviewBy, expires });
+function canonicalRow({ content, reason, owner, approver, ticket, reviewBy, expires }: RegisteredFlow): string {
+  return JSON.stringify({ ...content, reason, owner, approver, ticket, 'review-by': reviewBy, expires });
 }
 
 /** The payload that an owner signs: the flows that name them as owner, sorted, and of which project. */
-export function registerPayload(project: string, owner: string, flows: readonly Flow[], signed: string): Uint8Array {
+export function registerPayload(
+  project: string,
+  owner: string,
+  flows: readonly RegisteredFlow[],
+  signed: string,
+): Uint8Array {
   const rows = flows
     .filter((flow) => flow.owner === owner)
     .map(canonicalRow)
@@ -120,23 +145,25 @@ export function readRegisterPayload(
 }
 
 /** A version of the register: 16 hex digits over all its rows, for people to compare. */
-export function registerVersion(flows: readonly Flow[]): string {
+export function registerVersion(flows: readonly RegisteredFlow[]): string {
   const rows = flows.map(canonicalRow).sort(compareUtf8);
   return createHash('sha256').update(rows.join('\n')).digest('hex').slice(0, 16);
 }
 
 /** `today`: milliseconds since the epoch. `uses` undefined: nothing was observed. */
 export function registerOf(
-  flows: readonly { readonly flow: Flow; readonly where: string }[],
+  flows: readonly { readonly flow: RegisteredFlow; readonly where: string }[],
   signatures: readonly OwnerSignature[],
   uses: readonly Use[] | undefined,
   today: number,
 ): { rows: RegisterRow[]; findings: RegisterFinding[] } {
   const lastUse = new Map<string, string>();
   const stray = new Map<string, Use>();
-  const declared = new Set(flows.map(({ flow }) => flowName(flow)));
+  const usesOf = ({ from, to, ports }: RegisteredFlow): string[] =>
+    ports.map((port) => flowName({ from, to, ports: [port] }));
+  const declared = new Set(flows.flatMap(({ flow }) => usesOf(flow)));
   for (const use of uses ?? []) {
-    const name = flowName({ ...use, protocol: use.protocol as Flow['protocol'] });
+    const name = flowName({ ...use, ports: [`${use.port}/${use.protocol}`] });
     if (!declared.has(name)) stray.set(name, use);
     else if (!use.denied && use.time > (lastUse.get(name) ?? '')) lastUse.set(name, use.time);
   }
@@ -144,7 +171,11 @@ export function registerOf(
     const canonical = canonicalRow(flow);
     const own = signatures.filter(({ owner }) => owner === flow.owner);
     const signedBy = [...new Set(own.filter((one) => one.rows.has(canonical)).flatMap(({ holders }) => holders))];
-    const used = lastUse.get(flowName(flow));
+    const used = usesOf(flow)
+      .map((name) => lastUse.get(name))
+      .filter((time) => time !== undefined)
+      .sort()
+      .at(-1);
     const findings = [
       ...dateFindings(flow, where, today),
       ...peopleFindings(flow, where),
@@ -165,7 +196,7 @@ export function registerOf(
   return { rows, findings };
 }
 
-function dateFindings(flow: Flow, where: string, today: number): RegisterFinding[] {
+function dateFindings(flow: RegisteredFlow, where: string, today: number): RegisterFinding[] {
   const name = flowName(flow);
   const findings: RegisterFinding[] = [];
   // A day ends where it ends last: a flow is overdue when the day after it has begun in UTC.
@@ -193,7 +224,7 @@ function dateFindings(flow: Flow, where: string, today: number): RegisterFinding
   return findings;
 }
 
-function peopleFindings(flow: Flow, where: string): RegisterFinding[] {
+function peopleFindings(flow: RegisteredFlow, where: string): RegisterFinding[] {
   const name = flowName(flow);
   const findings: RegisterFinding[] = [];
   if (flow.approver === undefined) {
@@ -209,7 +240,7 @@ function peopleFindings(flow: Flow, where: string): RegisterFinding[] {
 }
 
 function signatureFindings(
-  flow: Flow,
+  flow: RegisteredFlow,
   where: string,
   own: readonly OwnerSignature[],
   signedBy: readonly string[],

@@ -15,7 +15,7 @@ export function registerPage(result: ReviewOutput, summary: string, markup: (tex
           `<li class="${levelOf.get(code) ?? 'note'}">${levelOf.get(code) ?? 'note'}: ${markup(code.replace('register.', ''))}</li>`,
       )
       .join('');
-    return `<tr><th scope="row"><code>${markup(`${row.from} → ${row.to}`)}</code><br><code>${row.port}/${markup(row.protocol)}</code></th>${[
+    return `<tr><th scope="row"><code>${markup(`${row.from} → ${row.to}`)}</code><br><code>${markup(row.ports.join(', '))}</code></th>${[
       row.reason,
       row.owner,
       row.approver,

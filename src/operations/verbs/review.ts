@@ -1,16 +1,17 @@
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { errorCode, type Files, type Implementation, instantOf, printable, type Style, type World } from '#kernel';
 import { decodeEnvelope, isProblem } from '#formats';
-import { csv, markup, writeAnswer, writingOf } from '#policy';
+import { csv, type DeclaredFlow, flowRow, markup, readFlowSet, writeAnswer, writingOf } from '#policy';
 import {
   flowLines,
   flowName,
   type OwnerSignature,
-  type Project,
+  projectFlow,
   readProject,
   readRegisterPayload,
   readUses,
   REGISTER_PAYLOAD_TYPE,
+  type RegisteredFlow,
   type RegisterFinding,
   registerOf,
   registerPayload,
@@ -47,28 +48,26 @@ export const reviewVerb: Implementation<ReviewInput, ReviewOutput> = {
         ? undefined
         : writingOf(['json', 'csv', 'html'], { output: input.output, out: input.out });
     const path = await projectPath(files, resolve(cwd, input.folder ?? '.'));
-    const project = await readProject(files, path);
-    const bytes = await files.read(path, PROJECT_LIMIT);
+    const declared = await declaredFlows(input, world, path);
     const now = timeOf(input.at, world);
     const root = await judgeOf(input, world, path);
-    if (input.sign !== undefined) return await sign(input.sign, input, world, project, root, now);
+    if (input.sign !== undefined) return await sign(input.sign, input, world, declared, root, now);
 
-    const lines = flowLines(bytes);
-    const flows = project.flows.map((flow, i) => ({ flow, where: `${basename(path)}:${lines[i] ?? 1}` }));
-    const { signatures, findings: judged } = await readSignatures(input, world, project, root, now);
+    const { flows } = declared;
+    const { signatures, findings: judged } = await readSignatures(input, world, declared, root, now);
     const uses = await readObserved(input.observed ?? [], world);
     const { rows, findings } = registerOf(flows, signatures, uses, now);
     const all = [...rows.flatMap((row) => row.findings), ...findings, ...judged];
     const level = input.failOn ?? 'error';
     const grave = level === 'never' ? [] : LEVELS.slice(0, LEVELS.indexOf(level) + 1);
-    const owners = [...new Set(project.flows.map(({ owner }) => owner))];
+    const owners = [...new Set(flows.map(({ flow }) => flow.owner))];
     const result: ReviewOutput = {
       verdict: all.some((one) => grave.includes(one.level)) ? 'findings' : 'in-order',
-      project: project.name,
+      project: declared.name,
       at: instantOf(now).slice(0, 10),
-      version: registerVersion(project.flows),
+      version: registerVersion(flows.map(({ flow }) => flow)),
       register: rows.map(({ flow, where, lastUse, signedBy, findings: own }) => {
-        const { reviewBy, ...rest } = flow;
+        const { reviewBy, content: _, ...rest } = flow;
         return {
           ...rest,
           ...(reviewBy === undefined ? {} : { 'review-by': reviewBy }),
@@ -137,6 +136,66 @@ async function judgeOf(input: ReviewInput, { files, cwd, env }: World, file: str
   return root && { root, rehearsal };
 }
 
+/** What is under review. */
+interface Declared {
+  /** Of the project; without one, of the first FlowSet's file. */
+  readonly name: string;
+  /** Where `reviews/` is looked for. */
+  readonly folder: string;
+  readonly flows: readonly { readonly flow: RegisteredFlow; readonly where: string }[];
+}
+
+async function declaredFlows(input: ReviewInput, { files, cwd }: World, path: string): Promise<Declared> {
+  const sets = input.flows ?? [];
+  const there = sets.length === 0 || (await files.look(path)) !== undefined;
+  const project = there ? await readProject(files, path) : undefined;
+  const folder = dirname(path);
+  if (sets.length === 0) {
+    const lines = flowLines(await files.read(path, PROJECT_LIMIT));
+    const flows = project!.flows.map((flow, i) => ({
+      flow: projectFlow(flow),
+      where: `${basename(path)}:${lines[i] ?? 1}`,
+    }));
+    return { name: project!.name, folder, flows };
+  }
+  const values = new Map(
+    (input.set ?? []).map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) throw operationsFault('review.set', { where: text });
+      return [text.slice(0, at), text.slice(at + 1)] as const;
+    }),
+  );
+  const flows: { flow: RegisteredFlow; where: string }[] = [];
+  for (const file of sets) {
+    const bytes = await files.read(resolve(cwd, file), PROJECT_LIMIT);
+    const set = readFlowSet(file, bytes, values);
+    for (const one of set.flows) flows.push({ flow: setFlow(one), where: one.where });
+    // A namespace without default deny is an exception like a flow, with people who answer for it.
+    for (const { namespace, reason, owner, where } of set.open) {
+      const flow = { from: `${namespace}/*`, to: 'anything', ports: ['all'], reason, owner };
+      flows.push({ flow: { ...flow, content: { 'open-namespace': namespace } }, where });
+    }
+  }
+  return { name: project?.name ?? basename(sets[0]!), folder, flows };
+}
+
+function setFlow(flow: DeclaredFlow): RegisteredFlow {
+  const { reason, owner, approver, ticket, reviewBy, expires } = flow;
+  const content = flowRow(flow);
+  return {
+    from: content.from,
+    to: content.to,
+    ports: content.ports,
+    reason,
+    owner,
+    ...(approver === undefined ? {} : { approver }),
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(reviewBy === undefined ? {} : { reviewBy }),
+    ...(expires === undefined ? {} : { expires }),
+    content,
+  };
+}
+
 interface Judge {
   readonly root: Root;
   readonly rehearsal: boolean;
@@ -146,7 +205,7 @@ async function sign(
   owner: string,
   input: ReviewInput,
   world: World,
-  project: Project,
+  declared: Declared,
   judge: Judge | undefined,
   now: number,
 ): Promise<ReviewOutput> {
@@ -155,22 +214,23 @@ async function sign(
   if (target === undefined || others.length > 0 || (input.key ?? []).length === 0) {
     throw operationsFault('review.sign-where', { where: '--sign' });
   }
-  const own = project.flows.filter((flow) => flow.owner === owner);
+  const flows = declared.flows.map(({ flow }) => flow);
+  const own = flows.filter((flow) => flow.owner === owner);
   if (own.length === 0) throw operationsFault('review.no-owner', { where: owner });
   // roleSigners says what is wrong where there is no root.
   const root = judge?.root ?? (await readRootFile(files, resolve(cwd, input.root ?? 'root.1.dsse.json'))).root;
   const keys = input.key!.map((path) => resolve(cwd, path));
   const signers = await roleSigners(files, root, ROLES, keys, passphrasesOf(world, input.passphraseFile));
   const signed = instantOf(now);
-  const payload = registerPayload(project.name, owner, project.flows, signed);
+  const payload = registerPayload(declared.name, owner, flows, signed);
   const path = resolve(cwd, target);
   await makeFolderDurably(files, dirname(path));
   await writeDurably(files, path, signEnvelope(REGISTER_PAYLOAD_TYPE, payload, signers));
   return {
     verdict: 'signed',
-    project: project.name,
+    project: declared.name,
     at: signed.slice(0, 10),
-    version: registerVersion(project.flows),
+    version: registerVersion(flows),
     register: [],
     owners: [
       {
@@ -190,11 +250,11 @@ async function sign(
 async function readSignatures(
   input: ReviewInput,
   { files, cwd }: World,
-  project: Project,
+  declared: Declared,
   judge: Judge | undefined,
   now: number,
 ): Promise<{ signatures: OwnerSignature[]; findings: RegisterFinding[] }> {
-  const folder = join(project.folder, 'reviews');
+  const folder = join(declared.folder, 'reviews');
   const found =
     (await files.look(folder))?.kind === 'folder'
       ? (await files.list(folder))
@@ -232,7 +292,7 @@ async function readSignatures(
       refuse(`${reason.code}: ${reason.detail}`);
       continue;
     }
-    const read = readRegisterPayload(envelope.payload, project.name);
+    const read = readRegisterPayload(envelope.payload, declared.name);
     if (typeof read === 'string') refuse(read);
     else signatures.push({ ...read, holders: good.holders, where });
   }
@@ -287,7 +347,7 @@ function render(result: ReviewOutput, style: Style): string {
           'findings',
         ],
         result.register.map((row) => [
-          flowName({ ...row, protocol: row.protocol as 'tcp' }),
+          flowName(row),
           row.reason,
           row.owner,
           row.approver ?? '',
@@ -310,7 +370,7 @@ function render(result: ReviewOutput, style: Style): string {
 function table(result: ReviewOutput, style: Style): string {
   const { register, owners, findings, project, version, at } = result;
   const rows = register.flatMap((row) => [
-    `${style.bold(flowName({ ...row, protocol: row.protocol as 'tcp' }))}  ${printable(row.reason)}`,
+    `${style.bold(flowName(row))}  ${printable(row.reason)}`,
     style.dim(
       `    ${[
         `owner ${printable(row.owner)}`,
