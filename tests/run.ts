@@ -103,6 +103,7 @@ const SLOW = [
   'src/ledger/power-cut.test.ts',
   'src/ledger/recovery.test.ts',
   'src/policy/generate/round-trip.test.ts',
+  'src/policy/case-families.test.ts',
   'src/policy/many-clusters.test.ts',
   'src/policy/session.test.ts',
   'src/policy/specification-goldens.test.ts',
