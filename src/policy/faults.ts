@@ -26,6 +26,11 @@ export const policyCatalogue = {
     title: 'The file of assertions cannot be understood.',
     fix: 'Mend the place that is named; docs/spec/assertions.md describes the form.',
   },
+  'policy.assertions-from': {
+    kind: 'usage',
+    title: 'It is not said what is to be asserted.',
+    fix: 'Name a file of assertions with --file, or flows from which they are made with --flows; one of the two.',
+  },
   'policy.threshold': {
     kind: 'usage',
     title: 'The threshold is no part of one.',
@@ -60,6 +65,21 @@ export const policyCatalogue = {
     kind: 'usage',
     title: 'The folder for the policies holds a file that was not generated.',
     fix: 'Name another folder with -o, or take the file out: policies of two origins in one folder would be applied together.',
+  },
+  'policy.evidence-unreadable': {
+    kind: 'usage',
+    title: 'A file of evidence for flows cannot be read.',
+    fix: 'Name a Compose file with --compose, and with --observed the report.json of a rehearsal, flows of Hubble or Calico as JSON lines, or lines with from, to, port and protocol.',
+  },
+  'policy.proposal-unknown': {
+    kind: 'usage',
+    title: 'There is no such proposal.',
+    fix: "Write its name as 'sallyport policy suggest' prints it; one that is declared already is no proposal.",
+  },
+  'policy.accept-incomplete': {
+    kind: 'usage',
+    title: 'To accept a proposal, somebody must answer for it.',
+    fix: 'Name the file with --flows, who accepts with --by, and who owns the flow with --owner.',
   },
   'policy.rule-unknown': {
     kind: 'usage',

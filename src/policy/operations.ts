@@ -433,7 +433,9 @@ const policyGenerate = operation<z.infer<typeof generateInput>, z.infer<typeof g
 
 export const assertInput = z.object({
   folder: z.string().optional(),
-  file: z.string(),
+  file: z.string().optional(),
+  flows: z.string().optional(),
+  out: z.string().optional(),
   profile: profile.optional(),
   cni: cni.optional(),
   mutate: z.boolean().optional(),
@@ -487,14 +489,95 @@ const policyAssert = operation<z.infer<typeof assertInput>, z.infer<typeof asser
   parameters: [
     { key: 'folder', form: '[DIR]', help: 'the folder with the manifests (default: the working folder)' },
     { key: 'file', form: '--file FILE', help: 'the assertions (docs/spec/assertions.md)' },
-    profileParameter,
+    {
+      key: 'flows',
+      form: '--flows FILE',
+      help: 'or made from declared flows: each is open, and its neighbours are not',
+    },
+    { key: 'out', form: '-o, --out FILE', help: 'write the assertions that were checked to a file' },
+    { key: 'profile', form: '--profile NAME', help: 'specification (default) or np-guard' },
     cniParameter,
-    { key: 'mutate', form: '--mutate', help: 'change the manifests in many small ways, and count which changes are noticed' },
+    {
+      key: 'mutate',
+      form: '--mutate',
+      help: 'change the manifests in many small ways, and count which changes are noticed',
+    },
     { key: 'threshold', form: '--threshold SCORE', help: 'the least part of mutants that has to be noticed, 0 to 1' },
   ],
   input: assertInput,
   output: assertOutput,
   load: async () => (await import('./verbs/assert.ts')).assertVerb,
+});
+
+export const suggestInput = z.object({
+  folder: z.string().optional(),
+  flows: z.string().optional(),
+  set: z.array(z.string()).optional(),
+  compose: z.array(z.string()).optional(),
+  logs: z.array(z.string()).optional(),
+  controller: z.string().optional(),
+  namespace: z.string().optional(),
+  accept: z.array(z.string()).optional(),
+  by: z.string().min(1).optional(),
+  owner: z.string().min(1).optional(),
+  reason: z.string().min(1).optional(),
+});
+const evidence = z.object({
+  source: z.enum(['environment', 'entrance', 'dns', 'compose', 'connection log']),
+  where: z.string(),
+  detail: z.string(),
+});
+export const suggestOutput = z.object({
+  verdict: z.enum(['answered', 'unknown']),
+  proposals: z.array(
+    z.object({
+      id: z.string(),
+      from: z.string(),
+      to: z.string(),
+      port: z.string(),
+      evidence: z.array(evidence),
+      /** Pieces of evidence, of which the first are listed, and how many of them were stopped. */
+      seen: z.number(),
+      denied: z.number(),
+    }),
+  ),
+  /** What is spoken of and cannot be said as a flow, and why. */
+  unclear: z.array(evidence.extend({ why: z.string() })),
+  accepted: z.array(z.string()),
+  errors: z.array(finding),
+});
+
+const policySuggest = operation<z.infer<typeof suggestInput>, z.infer<typeof suggestOutput>>({
+  name: ['policy', 'suggest'],
+  summary: 'Propose flows from manifests, Compose files and connection logs, each with its evidence',
+  parameters: [
+    {
+      key: 'folder',
+      form: '[DIR]',
+      help: 'the folder with the manifests of the workloads (default: the working folder)',
+    },
+    {
+      key: 'flows',
+      form: '--flows FILE',
+      help: 'a FlowSet file: what it declares is not proposed, and accepted proposals go there',
+    },
+    { key: 'set', form: '--set NAME=VALUE...', help: 'a value for a parameter of the FlowSet; again for more' },
+    { key: 'compose', form: '--compose FILE...', help: 'a Compose file; again for more' },
+    {
+      key: 'logs',
+      form: '--observed FILE...',
+      help: 'report.json of a rehearsal, or flows of Hubble or Calico as JSON lines; again for more',
+    },
+    { key: 'controller', form: '--controller NAMESPACE/WORKLOAD', help: 'what serves Ingress and Gateway' },
+    { key: 'namespace', form: '--namespace NAME', help: 'where the services of Compose files run' },
+    { key: 'accept', form: '--accept ID...', help: "a proposal to write to --flows, or 'all'; again for more" },
+    { key: 'by', form: '--by NAME', help: 'who accepts' },
+    { key: 'owner', form: '--owner NAME', help: 'who owns what is accepted' },
+    { key: 'reason', form: '--reason TEXT', help: 'why it is needed (default: the first evidence)' },
+  ],
+  input: suggestInput,
+  output: suggestOutput,
+  load: async () => (await import('./verbs/suggest.ts')).suggestVerb,
 });
 
 export const policyOperations = [
@@ -505,5 +588,6 @@ export const policyOperations = [
   policyLint,
   policyInvariant,
   policyGenerate,
+  policySuggest,
   policyAssert,
 ];

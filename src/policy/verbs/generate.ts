@@ -4,7 +4,7 @@ import { errorCode, type Implementation, instantOf, printable, type Style, type 
 import { makeFolderDurably, writeDurably } from '#system';
 import { policyFault } from '../faults.ts';
 import { type FlowSet, readFlowSet } from '../flow-set.ts';
-import { generate, type Generated, MARK } from '../generate/generate.ts';
+import { generate, type Generated, isMarked } from '../generate/generate.ts';
 import { RENDERINGS } from '../generate/renderings.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import type { generateInput, generateOutput } from '../operations.ts';
@@ -117,7 +117,8 @@ export async function flowSetAt(world: World, file: string, values: ReadonlyMap<
   }
 }
 
-function valuesOf(set: readonly string[]): Map<string, string> {
+/** Values for parameters, as `--set` has them. */
+export function valuesOf(set: readonly string[]): Map<string, string> {
   const values = new Map<string, string>();
   for (const text of set) {
     const equals = text.indexOf('=');
@@ -152,8 +153,4 @@ async function write(world: World, folder: string, generated: readonly Generated
   }
   for (const path of stale) await files.remove(path);
   for (const { dialect } of generated) await files.syncFolder(join(folder, dialect));
-}
-
-function isMarked(bytes: Uint8Array): boolean {
-  return new TextDecoder().decode(bytes.subarray(0, MARK.length)) === MARK;
 }
