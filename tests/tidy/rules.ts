@@ -199,7 +199,11 @@ export function addresses(repository: Repository): string[] {
 export function portable(repository: Repository): string[] {
   const troubles: string[] = [];
   for (const [path, text] of repository) {
-    if (path.endsWith('package-lock.json') && /"resolved": "https?:\/\/(?!registry\.example\.test\/)/.test(text) && !path.includes('/testing/')) {
+    if (
+      path.endsWith('package-lock.json') &&
+      /"resolved": "https?:\/\/(?!registry\.example\.test\/)/.test(text) &&
+      !path.includes('/testing/')
+    ) {
       troubles.push(`${path}: names where packages are from; npm install --package-lock-only writes it without`);
     }
     if (path === 'package.json') {
