@@ -10,7 +10,7 @@ import type { Rendering } from './renderings.ts';
 import { closedNamespaces, type ResolvedFlow, resolveFlows } from './resolve.ts';
 
 /** The first line of each file: what carries it may be replaced and removed by the next run. */
-export const MARK = '# Made by sallyport policy generate. Change the flows, not this file.';
+const MARK = '# Made by sallyport policy generate. Change the flows, not this file.';
 
 export interface Generated {
   readonly dialect: Rendering;
@@ -73,4 +73,9 @@ function filesOf(dialect: Rendering, objects: readonly PolicyObject[]): Readonly
     `${MARK}\n${list.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n')}`,
   ]);
   return new Map(files.sort(([a], [b]) => compareUtf8(a, b)));
+}
+
+/** Whether a file was made by an earlier run. */
+export function isMarked(bytes: Uint8Array): boolean {
+  return new TextDecoder().decode(bytes.subarray(0, MARK.length)) === MARK;
 }
