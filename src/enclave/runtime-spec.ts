@@ -27,7 +27,7 @@ export interface Confined {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly identity: Identity;
-  /** Capabilities over its own ids: for images that start as root and change to somebody else. */
+  /** Root of its own ids, with capabilities over them: images that start as root, and the unpacking of their layers. */
   readonly ownIds: boolean;
   readonly shown: readonly Shown[];
   /** Empty folders in memory that it may write to, bounded. */
@@ -104,10 +104,13 @@ export const MASKED = [
   'zoneinfo',
 ].map((name) => `/proc/${name}`);
 
+/** The same where there is one id: its own files, whatever their modes say. Layers of images take that away from themselves. */
+const OWN_FILES = ['CAP_DAC_OVERRIDE', 'CAP_FOWNER'];
+
 /** The whole configuration, to be written as config.json of a bundle. */
 export function runtimeSpec(confined: Confined): Record<string, unknown> {
   const { identity, limits, hard } = confined;
-  const capabilities = confined.ownIds && identity.several ? OWN_IDS : [];
+  const capabilities = !confined.ownIds ? [] : identity.several ? OWN_IDS : OWN_FILES;
   return {
     ociVersion: '1.0.2',
     process: {

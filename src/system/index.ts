@@ -16,6 +16,7 @@ export {
   runtimeEnvironment,
   startProcess,
 } from './processes.ts';
+export { removeTree } from './remove-tree.ts';
 export {
   canUnpackTools,
   debianTools,

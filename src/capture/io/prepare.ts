@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { digestOf, hexOf, type Home, type JsonObject, printable, type World } from '#kernel';
@@ -15,6 +15,7 @@ import {
   namespacesAllowed,
   openNetwork,
   pipProgram,
+  removeTree,
   runProcess,
 } from '#system';
 import { captureFault } from '../faults.ts';
@@ -159,7 +160,7 @@ async function confined(world: World, home: Home, project: Project, preparation:
       await made?.discard();
     }
   } finally {
-    await rm(place, { recursive: true, force: true });
+    await removeTree(place);
   }
 }
 
@@ -215,7 +216,7 @@ function onDisk(folder: string): Record<string, string> {
 async function removeLeftovers(world: World, folder: string): Promise<void> {
   for (const { name } of await world.files.list(folder)) {
     const pid = Number(/^prepare-(\d+)-[0-9a-f]+$/.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isInteger(pid) && !isAlive(pid)) await rm(join(folder, name), { recursive: true, force: true });
+    if (Number.isInteger(pid) && !isAlive(pid)) await removeTree(join(folder, name));
   }
 }
 

@@ -90,7 +90,8 @@ export class Processes {
     const { root, limits } = request;
     const number = request.process;
     const started = performance.now();
-    const identity = identityOf(ids, request.as ?? root?.user ?? NOBODY);
+    const who = request.as ?? root?.user ?? NOBODY;
+    const identity = identityOf(ids, who);
     const zero = identity.uidMappings.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
     const group = identity.gidMappings.find(({ containerID }) => containerID === 0)?.hostID ?? 0;
     const prepared = await view.prepare(number, {
@@ -115,7 +116,7 @@ export class Processes {
       env: request.env,
       cwd: request.cwd,
       identity,
-      ownIds: root !== undefined || request.as !== undefined,
+      ownIds: who !== 'owner' && who.uid === 0,
       limits,
       hard: this.#hard,
       oomScore: this.#oomScore,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { digestOf, type Digest, errorMessage, hexOf, isDigest, isObject } from '#kernel';
-import { lastWords } from '#system';
+import { lastWords, removeTree } from '#system';
 import { enclaveFault } from '../faults.ts';
 import { IMAGE_FOLDERS, IMAGE_TEMPORARY, type Root } from '../surroundings.ts';
 import { openFileBeneath, readBeneath } from './beneath.ts';
@@ -74,7 +74,7 @@ export async function unpackImage(
   const volumes = Object.keys(isObject(config['Volumes']) ? config['Volumes'] : {}).map(inside);
   const cwd = inside(typeof config['WorkingDir'] === 'string' ? config['WorkingDir'] : '/');
   if ((await readFile(done, 'utf8').catch(() => '')) !== manifestDigest) {
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder);
     await mkdir(rootfs, { recursive: true });
     // As root of its own user namespace, so that files keep their owners where there are several ids.
     const unpacking = { cwd: rootfs, env: options.env, writable: [rootfs], as: { uid: 0, gid: 0 } };

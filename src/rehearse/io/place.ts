@@ -1,7 +1,7 @@
 import { access, constants, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, type Files } from '#kernel';
-import { makeFolderDurably, processStart, writeDurably } from '#system';
+import { makeFolderDurably, processStart, removeTree, writeDurably } from '#system';
 import { rehearseFault } from '../faults.ts';
 
 /** Where a rehearsal keeps things: all below `DIR/.sallyport`, which git does not see. */
@@ -78,11 +78,11 @@ export async function openPlace(files: Files, place: Place): Promise<() => Promi
       await rm(lock, { force: true });
     }
   }
-  for (const folder of [place.work, place.logs]) await rm(folder, { recursive: true, force: true });
+  for (const folder of [place.work, place.logs]) await removeTree(folder);
   for (const folder of [place.media, place.earlier, place.work, place.logs])
     await makeFolderDurably(files, folder, 0o700);
   return async () => {
-    await rm(place.work, { recursive: true, force: true });
+    await removeTree(place.work);
     await rm(lock, { force: true });
   };
 }

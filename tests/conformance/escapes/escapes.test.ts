@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#kernel';
-import { debianTools, findProgram, namespacesAllowed, runProcess, runtimeEnvironment } from '#system';
+import { debianTools, findProgram, namespacesAllowed, removeTree, runProcess, runtimeEnvironment } from '#system';
 import type { Aftermath, Outcome } from './arena.ts';
 import { TRICKS } from './corpus.ts';
 import { hasPython } from './python-root.ts';
@@ -59,7 +59,7 @@ async function run(
     const aftermath = lines.find((line) => 'troubles' in line);
     return { outcomes, ...(aftermath === undefined ? {} : { troubles: aftermath.troubles }) };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder);
   }
 }
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Enclave, type ImageRoot, type InsideOptions, openEnclave } from '#enclave';
 import { errorMessage } from '#kernel';
-import { debianTools, namespacesAllowed } from '#system';
+import { debianTools, namespacesAllowed, removeTree } from '#system';
 import { hasPython, PYTHON, pythonRoot } from './python-root.ts';
 
 const found = await debianTools(['ip', 'nft', 'runc'], { env: process.env }).catch((error: unknown) =>
@@ -45,7 +45,7 @@ describe('images as containers', { skip }, () => {
   });
   after(async () => {
     await enclave.close();
-    await rm(work, { recursive: true, force: true });
+    await removeTree(work);
   });
 
   const python = async (root: ImageRoot, script: string, also: Partial<InsideOptions> = {}): Promise<string> => {
@@ -60,7 +60,7 @@ describe('images as containers', { skip }, () => {
     const root = asRoot();
     const script = `
 import os
-print(os.getuid(), os.getgid(), os.stat('/srv/data').st_uid)
+print(os.getuid(), os.getgid(), os.stat('/srv/data').st_uid, open('/closed/more').read())
 try:
     open('/tmp/x', 'w').close(); os.chown('/tmp/x', 101, 102); os.setgid(102); os.setuid(101)
     print(os.getuid(), open('/srv/data').read())
@@ -68,8 +68,8 @@ except OSError as error: print(error.strerror)
 `;
     const said = await python(root, script);
     // With further ids of a user's own, and with none.
-    if (several) assert.equal(said, '0 0 101\n101 of the image');
-    else assert.match(said, /^0 0 0\n(Permission denied|Invalid argument)$/);
+    if (several) assert.equal(said, '0 0 101 in it\n101 of the image');
+    else assert.match(said, /^0 0 0 in it\n(Permission denied|Invalid argument)$/);
   });
 
   test('one that names a user is that user, by name and by number', { skip }, async () => {
@@ -130,7 +130,7 @@ except OSError as error: print(error.strerror)
     );
     assert.match(
       names,
-      /^dev etc lib lib64 proc run srv tmp usr var \| hosts passwd resolv\.conf$|^dev etc lib proc run srv tmp usr var \| hosts passwd resolv\.conf$/,
+      /^closed dev etc lib lib64 proc run srv tmp usr var \| hosts passwd resolv\.conf$|^closed dev etc lib proc run srv tmp usr var \| hosts passwd resolv\.conf$/,
     );
   });
 });

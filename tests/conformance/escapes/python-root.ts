@@ -52,14 +52,23 @@ export async function pythonRoot(
   const second = join(image, 'second');
   await mkdir(join(second, 'etc'), { recursive: true });
   await mkdir(join(second, 'srv'));
+  // As in many images: folders that their own owner may not write to, and a layer that does.
+  await mkdir(join(second, 'closed'));
+  await chmod(join(second, 'closed'), 0o555);
   await writeFile(join(second, 'etc', 'passwd'), 'root:x:0:0::/:/none\napp:x:101:102::/srv:/none\n');
   await writeFile(join(second, 'srv', 'data'), 'of the image');
   await chmod(join(second, 'srv', 'data'), 0o600);
   const above = join(image, 'second.tar');
   await run('tar', ['-C', second, '-cf', above, '--owner=101', '--group=102', '.']);
+  await writeFile(join(image, 'more'), 'in it');
+  const third = join(image, 'third.tar');
+  await run('tar', ['-C', image, '-cf', third, '--transform=s,^,closed/,', 'more']);
   const type = 'application/vnd.oci.image';
   const layers = await Promise.all(
-    [layer, above].map(async (path) => ({ mediaType: `${type}.layer.v1.tar`, ...(await put(await readFile(path))) })),
+    [layer, above, third].map(async (path) => ({
+      mediaType: `${type}.layer.v1.tar`,
+      ...(await put(await readFile(path))),
+    })),
   );
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
   const diffs = layers.map(({ digest }) => digest);
