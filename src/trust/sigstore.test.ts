@@ -7,9 +7,14 @@ import { type SigstoreSigner, verifySigstoreBundle } from './sigstore.ts';
 
 const suite = join(import.meta.dirname, '../../../shared/data/sigstore-bundles');
 const skip = existsSync(suite) ? false : 'the public test data does not lie beside the repository';
-const IDENTITY =
-  'https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main';
-const ISSUER = 'https://token.actions.githubusercontent.com';
+
+/** The identity and issuer that the suite means where a case names none, from its own page. */
+function defaults(): { identity: string; issuer: string } {
+  const page = readFileSync(join(suite, 'README.md'), 'utf8');
+  const word = (file: string): string =>
+    new RegExp(`\\* \`${file}\`:[^\\n]*"(https?:[^"]+)"`).exec(page)?.[1] ?? assert.fail(`no default of ${file}`);
+  return { identity: word('identity'), issuer: word('issuer') };
+}
 
 /** The root of the public instance, as @sigstore/tuf ships it for its first start. */
 function publicRoot(): Uint8Array {
@@ -33,8 +38,8 @@ function caseAt(name: string) {
     signer:
       key === undefined
         ? {
-            identity: read('identity')?.toString().trim() ?? IDENTITY,
-            issuer: read('issuer')?.toString().trim() ?? ISSUER,
+            identity: read('identity')?.toString().trim() ?? defaults().identity,
+            issuer: read('issuer')?.toString().trim() ?? defaults().issuer,
             trustedRoot: trustedRoot ?? publicRoot(),
           }
         : { key, ...(trustedRoot === undefined ? {} : { trustedRoot }) },
