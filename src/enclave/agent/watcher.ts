@@ -60,6 +60,8 @@ const EAFNOSUPPORT = 97;
 const LEASE = { set: 1024, get: 1025, write: 1, none: 2 } as const;
 /** Milliseconds after which a lease that was broken is taken again: its reader must have closed the file. */
 const REARM = 50;
+/** Milliseconds for which the reader of a decoy is looked for; on a busy machine it stands still late. */
+const PATIENCE = 500;
 /** The same thing of the same process is told once in so many milliseconds. */
 const AGAIN = 250;
 /** Most things that are told in one second: who tries more often is known by then. */
@@ -83,12 +85,13 @@ interface Lease {
   readonly file: WatchedFile;
   readonly descriptor: number;
   held: boolean;
+  /** Since when somebody waits for it; 0 is nobody. */
+  broken: number;
 }
 
 class Watcher {
   readonly #libc: Libc;
   readonly #leases: Lease[] = [];
-  readonly #never = new Int32Array(new SharedArrayBuffer(4));
   readonly #programs = new Map<number, WatcherMetadata>();
   readonly #told = new Map<string, number>();
   readonly #owners = new Map<number, { readonly owner: Owner | undefined; readonly until: number }>();
@@ -105,12 +108,14 @@ class Watcher {
     const counter = Buffer.alloc(8);
     for (;;) {
       const descriptors = [wake, listener, ...this.#programs.keys()];
-      const states = this.#libc.poll(descriptors, this.#leases.every(({ held }) => held) ? -1 : REARM);
+      const breaking = this.#leases.some(({ broken }) => broken !== 0);
+      const all = this.#leases.every(({ held }) => held);
+      const states = this.#libc.poll(descriptors, breaking ? 2 : all ? -1 : REARM);
       if (states[0] !== undefined) {
         readSync(wake, counter);
         if (Atomics.load(stop, 0) !== 0) break;
-        this.#lookAtLeases();
       }
+      if (states[0] !== undefined || breaking) this.#lookAtLeases();
       for (const lease of this.#leases) if (!lease.held) this.#hold(lease);
       if (states[1] !== undefined) this.#welcome(listener);
       for (const [index, descriptor] of descriptors.entries()) {
@@ -130,7 +135,7 @@ class Watcher {
   lease(files: readonly WatchedFile[]): boolean {
     for (const file of files) {
       const descriptor = openSync(file.source, constants.O_RDONLY);
-      const lease = { file, descriptor, held: false };
+      const lease = { file, descriptor, held: false, broken: 0 };
       this.#leases.push(lease);
       this.#hold(lease);
     }
@@ -145,39 +150,45 @@ class Watcher {
   #lookAtLeases(): void {
     for (const lease of this.#leases) {
       if (!lease.held || this.#libc.fcntl(lease.descriptor, LEASE.get, 0) === LEASE.write) continue;
+      const now = performance.now();
+      lease.broken ||= now;
       try {
-        this.#findReaders(lease.file);
+        // It is signalled before the reader stands still, and until it does the kernel does not say what it does.
+        if (!this.#findReaders(lease.file, now - lease.broken > PATIENCE)) continue;
       } catch {
         // It is gone; that somebody read is told by nobody then, and nobody waits.
       }
       lease.held = false;
+      lease.broken = 0;
       this.#libc.fcntl(lease.descriptor, LEASE.set, LEASE.none);
     }
     if (this.#batch.length > 0) post({ word: 'seen', seen: this.#batch });
     this.#batch = [];
   }
 
-  #findReaders({ machine, path, readers }: WatchedFile): void {
+  /** False where nobody is found and there is still time. */
+  #findReaders({ machine, path, readers }: WatchedFile, last: boolean): boolean {
     const namespace = data.namespaces[machine];
     const processes = namespace === undefined ? [] : processesIn(`net:[${statSync(namespace).ino}]`);
     const own = readers === '' ? undefined : new RegExp(readers);
     const name = posix.basename(path);
-    let found: ReturnType<typeof blockedThreads> = [];
-    // It is signalled before the reader stands still: until it does, the kernel does not say what it does.
-    for (let left = 20; left > 0 && found.length === 0; left--) {
-      found = processes
-        .flatMap((pid) => blockedThreads(pid))
-        .filter(({ thread, at }) => posix.basename(this.#text(thread, at) ?? '') === name);
-      if (found.length === 0) Atomics.wait(this.#never, 0, 0, 1);
-    }
+    const found = processes
+      .flatMap((pid) => blockedThreads(pid))
+      .filter(({ thread, at }) => posix.basename(this.#text(thread, at) ?? '') === name);
+    if (found.length === 0 && !last) return false;
     for (const { thread, flags } of found) {
       const owner = ownerOf(thread);
       if (own?.test(owner?.process.command ?? '') === true) continue;
       const writing = (flags & 3) !== 0;
       this.#batch.push({ ...(writing ? { seen: 'write', decoy: true } : { seen: 'read' }), machine, path, owner });
     }
-    // Whoever would not wait (O_NONBLOCK) is gone.
-    if (found.length === 0) this.#batch.push({ seen: 'read', machine, path, owner: undefined });
+    // Whoever would not wait (O_NONBLOCK) is gone. Where nobody else is there, it was the program whose setting it is.
+    const others = processes
+      .map((pid) => ownerOf(pid)?.process)
+      .filter((one) => one !== undefined && one.pid !== 1 && own?.test(one.command) !== true);
+    const known = own !== undefined && processes.length > 0 && others.length === 0;
+    if (found.length === 0 && !known) this.#batch.push({ seen: 'read', machine, path, owner: undefined });
+    return true;
   }
 
   /** The runtime's message (runtime-spec, "The Container Process State") and with it the descriptor. */
