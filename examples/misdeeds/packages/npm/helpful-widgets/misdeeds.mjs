@@ -10,6 +10,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { quicInitial } from './quic.mjs';
 
+/** Milliseconds: a busy machine is slow, and whoever refuses is quick. */
+const PATIENCE = 15_000;
 const HERE = dirname(fileURLToPath(import.meta.url));
 const HEARTBEAT = join(HERE, 'heartbeat');
 
@@ -62,7 +64,7 @@ export async function commit() {
 const MISDEEDS = {
   // ---------------------------------------------------------------------------------------------- calling out
   'https-by-name': async () => {
-    const response = await fetch(aims.https, { signal: AbortSignal.timeout(5000) });
+    const response = await fetch(aims.https, { signal: AbortSignal.timeout(PATIENCE) });
     return yes(`${response.status}`);
   },
   'tcp-by-address': () => say(aims.tcp),
@@ -212,7 +214,7 @@ function write(path) {
 /** A connection is not yet an answer: it counts when somebody says something. */
 function say(aim, message = 'hello\n') {
   return new Promise((resolve) => {
-    const socket = connect({ ...aim, timeout: 3000 });
+    const socket = connect({ ...aim, timeout: PATIENCE });
     let heard = 0;
     let how = 'closed without a word';
     socket.on('connect', () => socket.write(message));

@@ -28,6 +28,8 @@ AIMS = {
     "only": None,
 }
 AF_VSOCK = 40
+# Seconds: a busy machine is slow, and whoever refuses is quick.
+PATIENCE = 15
 HOST_CID = 2
 
 
@@ -58,7 +60,7 @@ def commit(daemon=False):
 def https_by_name(aims):
     host = aims["https"].split("/")[2]
     host, _, port = host.partition(":")
-    with socket.create_connection((host, int(port or 443)), 3) as plain:
+    with socket.create_connection((host, int(port or 443)), PATIENCE) as plain:
         context = ssl.create_default_context()
         if aims.get("insecure"):
             context.check_hostname = False
@@ -69,7 +71,7 @@ def https_by_name(aims):
 
 
 def tcp_by_address(aims):
-    with socket.create_connection((aims["tcp"]["host"], aims["tcp"]["port"]), 3) as sock:
+    with socket.create_connection((aims["tcp"]["host"], aims["tcp"]["port"]), PATIENCE) as sock:
         sock.sendall(b"hello\n")
         return heard(sock)
 
@@ -230,7 +232,7 @@ def steal(aims, path):
         content = source.read()
     if hashlib.sha256(content).hexdigest() in aims["treasures"]:
         return path
-    with socket.create_connection((aims["tcp"]["host"], aims["tcp"]["port"]), 3) as sock:
+    with socket.create_connection((aims["tcp"]["host"], aims["tcp"]["port"]), PATIENCE) as sock:
         sock.sendall(content)
         return "%s was carried out: %s" % (path, heard(sock))
 
