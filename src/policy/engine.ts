@@ -1241,9 +1241,15 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
 }
 
 function strongest(all: readonly PodsFound[]): PodsFound {
-  const pods = new Map<number, Match>();
-  for (const one of all) {
-    for (const [id, match] of one.pods) if (match > (pods.get(id) ?? NO)) pods.set(id, match);
+  const some = all.filter(({ pods }) => pods.size > 0).sort((a, b) => b.pods.size - a.pods.size);
+  let pods: ReadonlyMap<number, Match> = some[0]?.pods ?? new Map();
+  if (some.length > 1) {
+    // The largest is copied whole, which takes less than to put its pods in one by one.
+    const merged = new Map(pods);
+    for (const one of some.slice(1)) {
+      for (const [id, match] of one.pods) if (match > (merged.get(id) ?? NO)) merged.set(id, match);
+    }
+    pods = merged;
   }
   return {
     everyPod: all.some(({ everyPod }) => everyPod),
