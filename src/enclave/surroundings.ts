@@ -63,7 +63,8 @@ export const NAME_SWITCH = 'passwd: files\ngroup: files\nhosts: files dns\nservi
  * What stands as the first process of a program's PID namespace: it hands on signals, collects orphans, and ends with
  * the program's own code. `$@` is the program.
  */
-export const INIT = String.raw`"$@" &
+export const INIT = String.raw`exec 3<&0
+"$@" <&3 3<&- &
 child=$!
 trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
 while :; do wait "$child"; code=$?; kill -0 "$child" 2>/dev/null || break; done

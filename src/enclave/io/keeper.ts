@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorMessage, instantOf, type World } from '#kernel';
+import { errorMessage, instantOf, shellQuote, type World } from '#kernel';
 import { processStart } from '#system';
 import { enclaveFault } from '../faults.ts';
 import type { KeeperAnswer, KeeperInput, KeeperRequest, KeptRecord, KeptService } from '../kept.ts';
@@ -130,10 +130,11 @@ export async function keepEnclave(options: KeeperOptions): Promise<Keeper> {
     if (!options.machines.includes(machine)) throw new Error(`There is no machine '${machine}'.`);
     const before = (await enclave.attempts()).length;
     const { inside } = options;
-    const program = await enclave.start(machine, '/usr/bin/env', request.command ?? SHELL, {
+    const words = request.command ?? SHELL;
+    const line = terminal === undefined ? words : onTerminal(words, terminal);
+    const program = await enclave.start(machine, '/usr/bin/env', line, {
       ...inside,
       env: { ...inside.env, ...(terminal === undefined ? {} : { TERM: terminal.kind }), PS1: `${machine}$ ` },
-      ...(terminal === undefined ? {} : { terminal: { columns: terminal.columns, rows: terminal.rows } }),
       interactive: true,
       onOutput: (piece, from) => say({ say: 'output', from, data: piece.toString('base64') }),
     });
@@ -214,6 +215,21 @@ async function typed(program: InsideProcess, lines: AsyncIterator<string>): Prom
     if (line.done === true) return program.write(undefined);
     program.write(Buffer.from((JSON.parse(line.value) as KeeperInput).input, 'base64'));
   }
+}
+
+/** script(1) makes a terminal in the machine, of the size of the person's; what is typed comes over its input. */
+function onTerminal(words: readonly string[], size: { readonly columns: number; readonly rows: number }): string[] {
+  const sized = `stty columns ${Math.trunc(size.columns)} rows ${Math.trunc(size.rows)} 2>/dev/null`;
+  // What a shell starts in the background, as the first process of a machine does, ignores Ctrl-C.
+  return [
+    '--default-signal=INT,QUIT',
+    'script',
+    '-q',
+    '-e',
+    '-c',
+    `${sized}; exec ${words.map(shellQuote).join(' ')}`,
+    '/dev/null',
+  ];
 }
 
 /** Once tcpdump has written its first bytes it sees every packet. */
