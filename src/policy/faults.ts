@@ -189,6 +189,11 @@ export const policyCatalogue = {
     title: 'A port is not valid.',
     fix: "Write a number from 1 to 65535 or a port's name, and an 'endPort' not below its numeric port.",
   },
+  'policy.rollout-not-policy': {
+    kind: 'reason',
+    title: 'Something besides policies differs, which a rollout of policies does not change.',
+    fix: 'Roll out what is named by itself, and plan the policies between two folders that have it in common.',
+  },
   'policy.priority-equal': {
     kind: 'reason',
     title: 'Two policies of one tier have the same priority.',

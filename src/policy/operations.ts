@@ -194,6 +194,53 @@ const policyExposure = operation<z.infer<typeof exposureInput>, z.infer<typeof e
   load: async () => (await import('./verbs/exposure.ts')).exposureVerb,
 });
 
+export const rolloutInput = z.object({
+  from: z.string(),
+  to: z.string(),
+  profile: profile.optional(),
+  cni: cni.optional(),
+});
+const opened = connection.pick({ from: true, to: true, ports: true });
+export const rolloutOutput = z.object({
+  verdict: z.enum(['safe', 'unsafe', 'unknown']),
+  profile,
+  steps: z.array(
+    z.object({
+      action: z.enum(['create', 'replace', 'delete']),
+      object: z.string(),
+      /** `FOLDER: file:line`; empty for what stands only during the rollout. */
+      file: z.string(),
+      /** What to apply, where no file has it. */
+      manifest: z.record(z.string(), z.unknown()).optional(),
+      /** The object stands only during the rollout. */
+      temporary: z.boolean(),
+      opens: z.array(opened),
+      closes: z.array(opened),
+      /** What is wrong after this step; `until`: how many steps have been made when it is over. */
+      troubles: z.array(opened.extend({ is: z.enum(['exposed', 'lost', 'unsure', 'priority']), until: z.number() })),
+    }),
+  ),
+  /** States that were analysed in search of the order. */
+  analysed: z.number(),
+  /** A safe order was found, or every order was tried. */
+  complete: z.boolean(),
+  errors: z.array(finding),
+});
+
+const policyRollout = operation<z.infer<typeof rolloutInput>, z.infer<typeof rolloutOutput>>({
+  name: ['policy', 'rollout'],
+  summary: 'Order the steps of a change of policies so that no state between exposes or loses a connection',
+  parameters: [
+    { key: 'from', form: '--from OLD', help: 'a folder with the manifests as they are' },
+    { key: 'to', form: '--to NEW', help: 'a folder with the manifests as they will be' },
+    { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
+    cniParameter,
+  ],
+  input: rolloutInput,
+  output: rolloutOutput,
+  load: async () => (await import('./verbs/rollout.ts')).rolloutVerb,
+});
+
 export const explainInput = z.object({
   source: z.string(),
   destination: z.string(),
@@ -570,7 +617,11 @@ const policySuggest = operation<z.infer<typeof suggestInput>, z.infer<typeof sug
     },
     { key: 'controller', form: '--controller NAMESPACE/WORKLOAD', help: 'what serves Ingress and Gateway' },
     { key: 'namespace', form: '--namespace NAME', help: 'where the services of Compose files run' },
-    { key: 'accept', form: '--accept ID...', help: "a proposal to write to --flows, or 'all'; again for more" },
+    {
+      key: 'accept',
+      form: '--accept ID...',
+      help: "a proposal to write to --flows, or 'all' that were not always stopped; again for more",
+    },
     { key: 'by', form: '--by NAME', help: 'who accepts' },
     { key: 'owner', form: '--owner NAME', help: 'who owns what is accepted' },
     { key: 'reason', form: '--reason TEXT', help: 'why it is needed (default: the first evidence)' },
@@ -583,6 +634,7 @@ const policySuggest = operation<z.infer<typeof suggestInput>, z.infer<typeof sug
 export const policyOperations = [
   policyMap,
   policyDiff,
+  policyRollout,
   policyExplain,
   policyExposure,
   policyLint,
