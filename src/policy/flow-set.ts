@@ -78,6 +78,8 @@ const SPECIAL = ['dns', 'api-server', 'nodes', 'kubelet'] as const;
 export type SpecialEnd = (typeof SPECIAL)[number];
 
 const PEOPLE = ['reason', 'owner', 'approver', 'ticket', 'review-by', 'expires'] as const;
+const DEPTH = 32;
+const VALUES = 2_000_000;
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -171,7 +173,15 @@ class FlowSetReader {
 
   /** Values go into texts only, so that they can add no key and no item. */
   #filled(raw: Field): Field {
+    let values = 0;
     const fill = (value: unknown, path: readonly (string | number)[]): unknown => {
+      // Aliases may lead to themselves, or multiply.
+      if (path.length > DEPTH || ++values > VALUES) {
+        throw policyFault('policy.flows-invalid', {
+          where: `${this.#document.file}:${this.#document.line}`,
+          detail: 'It is nested too deeply, or too large once its aliases are filled in.',
+        });
+      }
       if (typeof value === 'string') {
         return value.replaceAll(/\$\{([^}]*)\}/g, (whole, name: string) => {
           const known = this.#parameters.get(name);

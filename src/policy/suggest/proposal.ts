@@ -1,7 +1,8 @@
 import { compareUtf8, printable } from '#kernel';
+import { type AddressRange, parseAddress, within } from '../addresses.ts';
 import { portRuleText } from '../flow-set.ts';
 import { type Cluster, isNamed, peerName, type Pod, type PortRule } from '../model.ts';
-import type { ResolvedFlow } from '../generate/resolve.ts';
+import type { ResolvedEnd, ResolvedFlow } from '../generate/resolve.ts';
 import { selects, YES } from '../selector.ts';
 
 /** Why a flow is proposed. */
@@ -55,7 +56,7 @@ export function proposalsOf(sightings: readonly Sighting[], declared: readonly R
     sightings.filter((one) => !declared.some((flow) => says(flow, one))),
     ({ from, to, port }) => `${from.text}\n${to.text}\n${portRuleText(port)}`,
   );
-  return [...groups.values()]
+  const proposals = [...groups.values()]
     .map((group): Proposal => {
       const { from, to, port } = group[0]!;
       const text = `${from.text}-to-${to.text}-${portRuleText(port)}`;
@@ -74,20 +75,62 @@ export function proposalsOf(sightings: readonly Sighting[], declared: readonly R
         denied: group.filter(({ denied }) => denied === true).length,
       };
     })
-    .sort((a, b) => compareUtf8(a.id, b.id));
+    .sort((a, b) => compareUtf8(`${a.id} ${a.from} ${a.to}`, `${b.id} ${b.from} ${b.to}`));
+  // Other marks between the same words give the same name.
+  const seen = new Map<string, number>();
+  return proposals.map((one) => {
+    const count = (seen.get(one.id) ?? 0) + 1;
+    seen.set(one.id, count);
+    return count === 1 ? one : { ...one, id: `${one.id}.${count}` };
+  });
 }
 
 /** Whether a declared flow has all that was seen in it. */
-function says({ flow, meant, ports }: ResolvedFlow, { from, to, port }: Sighting): boolean {
+function says({ flow, meant, ports, ...sides }: ResolvedFlow, { from, to, port }: Sighting): boolean {
   if (flow.direction !== 'both') return false;
-  const covers = (pods: readonly Pod[], end: ProposedEnd, is: string): boolean =>
-    end.pods.length > 0 ? end.pods.every((pod) => pods.includes(pod)) : end.text === is;
-  if (!covers(meant.from, from, flow.from.is) || !covers(meant.to, to, flow.to.is)) return false;
-  return ports.some((one) =>
-    isNamed(one) || isNamed(port)
-      ? portRuleText(one) === portRuleText(port)
-      : one.protocol === port.protocol && one.from <= port.from && one.to >= port.to,
+  const covers = (pods: readonly Pod[], end: ProposedEnd, side: ResolvedEnd, is: string): boolean => {
+    if (end.pods.length > 0) return end.pods.every((pod) => pods.includes(pod));
+    const address = parseAddress(end.text);
+    if (address === undefined || side.is !== 'addresses') return end.text === is;
+    const inside = (range: AddressRange): boolean => within(range, address.family, address.value);
+    return side.blocks.some(({ range, except }) => inside(range) && !except.some(inside));
+  };
+  if (!covers(meant.from, from, sides.from, flow.from.is) || !covers(meant.to, to, sides.to, flow.to.is)) return false;
+  return ports.some((one) => isPort(one, port, to.pods));
+}
+
+/** Whether a declared port is the one that was seen, on every pod that was meant. */
+function isPort(declared: PortRule, seen: PortRule, pods: readonly Pod[]): boolean {
+  if (isNamed(seen)) return isNamed(declared) && portRuleText(declared) === portRuleText(seen);
+  if (!isNamed(declared)) {
+    return declared.protocol === seen.protocol && declared.from <= seen.from && declared.to >= seen.to;
+  }
+  return (
+    seen.from === seen.to &&
+    pods.length > 0 &&
+    pods.every(({ ports }) =>
+      ports.some(
+        ({ name, number, protocol }) =>
+          name === declared.name &&
+          protocol === declared.protocol &&
+          protocol === seen.protocol &&
+          number === seen.from,
+      ),
+    )
   );
+}
+
+/** The number of a named port, where it is the same on all pods. */
+function numbered(port: PortRule, pods: readonly Pod[]): PortRule {
+  if (!isNamed(port)) return port;
+  const numbers = new Set(
+    pods.map(
+      ({ ports }) => ports.find(({ name, protocol }) => name === port.name && protocol === port.protocol)?.number,
+    ),
+  );
+  const [number] = numbers;
+  if (numbers.size !== 1 || number === undefined || port.protocol === undefined) return port;
+  return { protocol: port.protocol, from: number, to: number };
 }
 
 /** A workload by its name, with its kind where another one is called so too. Undefined: there is none, or several. */
@@ -140,6 +183,9 @@ export function throughService(
   if (wanted === undefined && ports.length > 1) return `${title} has several ports, and none is named.`;
   return ports.map(({ protocol, target }) => ({
     to,
-    port: typeof target === 'number' ? { protocol, from: target, to: target } : { protocol, name: target },
+    port: numbered(
+      typeof target === 'number' ? { protocol, from: target, to: target } : { protocol, name: target },
+      pods,
+    ),
   }));
 }

@@ -107,12 +107,16 @@ export const suggestVerb: Implementation<z.infer<typeof suggestInput>, Output> =
 };
 
 function chosen(proposals: readonly Proposal[], accept: readonly string[]): Proposal[] {
-  if (accept.includes('all')) return [...proposals];
-  return accept.map((id) => {
-    const found = proposals.find((one) => one.id === id);
-    if (found === undefined) throw policyFault('policy.proposal-unknown', { where: id });
-    return found;
-  });
+  // What was always stopped may be an attack: somebody has to name it.
+  const all = accept.includes('all') ? proposals.filter(({ seen, denied }) => denied < seen) : [];
+  const named = accept
+    .filter((id) => id !== 'all')
+    .map((id) => {
+      const found = proposals.find((one) => one.id === id);
+      if (found === undefined) throw policyFault('policy.proposal-unknown', { where: id });
+      return found;
+    });
+  return [...new Set([...all, ...named])];
 }
 
 async function evidence(world: World, file: string, limit: number): Promise<Uint8Array> {
