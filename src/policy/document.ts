@@ -83,6 +83,7 @@ function sentence(text: string): string {
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 
+const EXPONENT = /^[-+]?(?:\d[\d_]*(?:\.[\d_]*)?|\.[\d_]*\d[\d_]*)[eE][-+]?\d+$/;
 const OPTIONS = {
   version: '1.1',
   prettyErrors: false,
@@ -90,10 +91,15 @@ const OPTIONS = {
   strict: true,
   logLevel: 'silent',
   customTags: (tags: readonly unknown[]) =>
-    tags.filter((tag) => {
-      const { tag: name, format } = tag as { tag: string; format?: string };
-      return name !== 'tag:yaml.org,2002:timestamp' && format !== 'TIME';
-    }) as never,
+    tags
+      .filter((tag) => {
+        const { tag: name, format } = tag as { tag: string; format?: string };
+        return name !== 'tag:yaml.org,2002:timestamp' && format !== 'TIME';
+      })
+      // `e0` is text: a number has a digit before its exponent.
+      .map((tag) =>
+        (tag as { format?: string }).format === 'EXP' ? { ...(tag as object), test: EXPONENT } : tag,
+      ) as never,
 } as const;
 
 /** `file:line` of a value; where it is not there, of the nearest one around it. */
