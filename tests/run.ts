@@ -107,6 +107,7 @@ const SLOW = [
   'src/policy/many-clusters.test.ts',
   'src/policy/session.test.ts',
   'src/policy/specification-goldens.test.ts',
+  'src/policy/rollout/many-changes.test.ts',
   'src/rehearse/recording.test.ts',
   'src/rehearse/rehearse.test.ts',
   'src/rehearse/second-pass.test.ts',

@@ -224,6 +224,8 @@ export const rolloutOutput = z.object({
   analysed: z.number(),
   /** A safe order was found, or every order was tried. */
   complete: z.boolean(),
+  /** The last state answers all as the later manifests do. */
+  reached: z.boolean(),
   errors: z.array(finding),
 });
 

@@ -40,6 +40,8 @@ export interface RolloutPlan {
   readonly analysed: number;
   /** Every order was tried, or one was found that is safe. */
   readonly complete: boolean;
+  /** The last state answers all as the later manifests do. */
+  readonly reached: boolean;
 }
 
 /** States that are analysed in search of an order, before it is given up. */
@@ -61,7 +63,10 @@ export function otherChanges(from: Cluster, to: Cluster): ClusterChange[] {
 /** The order in which the policies of `from` become those of `to`. The clusters must differ in policies only. */
 export function planRollout(from: Cluster, to: Cluster, profile: Profile, cni?: Cni): RolloutPlan {
   const search = new Search(from, to, profile, cni);
-  return search.plan();
+  const plan = search.plan();
+  const wanted = mapState(to, profile, cni).found;
+  const reached = compareMaps([search.last(), wanted]).every(({ answers: [is, will] }) => is === will);
+  return reached ? plan : { ...plan, reached, verdict: 'unknown' };
 }
 
 class Search {
@@ -105,6 +110,10 @@ class Search {
     }
     const complete = this.#analysed < STATES;
     return this.#told(this.#least(), complete);
+  }
+
+  last(): Connectivity {
+    return this.#mapAt(this.#end);
   }
 
   /** An order through states without trouble; undefined: there is none, or the search was given up. */
@@ -242,7 +251,7 @@ class Search {
         : !complete || !troubled.some(({ is }) => is === 'exposed' || is === 'lost')
           ? 'unknown'
           : 'unsafe';
-    return { verdict, steps, analysed: this.#analysed, complete };
+    return { verdict, steps, analysed: this.#analysed, complete, reached: true };
   }
 }
 

@@ -22,7 +22,7 @@ export const rolloutVerb: Implementation<z.infer<typeof rolloutInput>, Output> =
       await manifestsBelow(world.files, resolve(world.cwd, to)),
     ];
     const [before, after] = [analyse(old, profile, cni), analyse(now, profile, cni)];
-    const none = { profile, steps: [], analysed: 0, complete: false };
+    const none = { profile, steps: [], analysed: 0, complete: false, reached: false };
     const errors: Finding[] = [
       ...before.findings.map((one) => ({ ...one, where: `${printable(from)}: ${one.where}` })),
       ...after.findings.map((one) => ({ ...one, where: `${printable(to)}: ${one.where}` })),
@@ -40,7 +40,7 @@ export const rolloutVerb: Implementation<z.infer<typeof rolloutInput>, Output> =
       others.error('policy.rollout-not-policy', to, `${name} is not the same in both.`);
     }
     if (others.list.length > 0) return { verdict: 'unknown', ...none, errors: [...others.list] };
-    const { verdict, steps, analysed, complete } = planRollout(before.cluster, after.cluster, profile, cni);
+    const { verdict, steps, analysed, complete, reached } = planRollout(before.cluster, after.cluster, profile, cni);
     return {
       verdict,
       profile,
@@ -63,12 +63,13 @@ export const rolloutVerb: Implementation<z.infer<typeof rolloutInput>, Output> =
       }),
       analysed,
       complete,
+      reached,
       errors: [],
     };
   },
   exit: ({ verdict }) => (verdict === 'safe' ? 0 : 1),
   show(result, style) {
-    const { verdict, steps, errors, analysed, complete } = result;
+    const { verdict, steps, errors, analysed, complete, reached } = result;
     if (errors.length > 0) return showFindings(errors, style);
     const lines = steps.flatMap((step, i) => stepLines(step, i, style));
     if (verdict === 'safe') {
@@ -76,11 +77,13 @@ export const rolloutVerb: Implementation<z.infer<typeof rolloutInput>, Output> =
       return [...lines, style.good(text)].join('\n');
     }
     const kinds = new Set(steps.flatMap(({ troubles }) => troubles.map(({ is }) => is)));
-    const why = !complete
-      ? `no safe order was found among the ${analysed} states that were analysed, and others were not tried`
-      : kinds.has('exposed') || kinds.has('lost')
-        ? 'every order was tried, and each exposes or loses a connection on the way'
-        : 'whether a connection is exposed or lost on the way depends on what no manifest says';
+    const why = !reached
+      ? 'the last state is not that of the later manifests'
+      : !complete
+        ? `no safe order was found among the ${analysed} states that were analysed, and others were not tried`
+        : kinds.has('exposed') || kinds.has('lost')
+          ? 'every order was tried, and each exposes or loses a connection on the way'
+          : 'whether a connection is exposed or lost on the way depends on what no manifest says';
     return [...lines, style.bad(`${verdict}: ${why}`)].join('\n');
   },
 };
