@@ -254,3 +254,38 @@ test('a rendering that was changed by one word is refuted', () => {
   }
   assert.ok(mutants >= 20, `only ${mutants} mutants`);
 });
+
+test('requests of HTTP are kept for a mesh and change nothing else', () => {
+  const line = 'from: shop/front, to: shop/back, port: 80, id: f';
+  const [plain, mesh] = [made(flows(line)), made(flows(`${line}, http: [{ methods: [GET], paths: [/v1] }]`))];
+  plain.generated.forEach(({ files, dialect }, i) => {
+    const text = (of: ReadonlyMap<string, string>): string => [...of.values()].join('');
+    const other = text(mesh.generated[i]!.files);
+    assert.match(other, /"http":\[\{"methods":\["GET"\],"paths":\["\/v1"\]\}\]/);
+    assert.equal(other.replaceAll(/,"http":\[[^']*?\]\}\]/g, ''), text(files), dialect);
+  });
+});
+
+test('dns is the pods behind the Service of the cluster, over both protocols', () => {
+  const manifests = `${SHOP}${pod('kube-system', 'coredns', '{ k8s-app: kube-dns }')}---
+apiVersion: v1
+kind: Service
+metadata: { name: kube-dns, namespace: kube-system }
+spec: { selector: { k8s-app: kube-dns }, ports: [{ name: u, port: 53, protocol: UDP, targetPort: dns }, { name: t, port: 53, targetPort: 53 }] }
+`;
+  for (const { dialect, files, proof } of made(flows('from: shop/*, to: dns'), RENDERINGS, manifests).generated) {
+    assert.equal(proof.verdict, 'proved', dialect);
+    const egress = dialect === 'cluster' ? files.get('cluster/_cluster.yaml')! : files.get(`${dialect}/shop.yaml`)!;
+    assert.match(egress, /kube-dns/);
+  }
+});
+
+test('a workload in its node network is addresses of nodes, or nothing', () => {
+  const manifests = `${SHOP}${pod('shop', 'agent', '{ app: agent }', 'hostNetwork: true, ')}`;
+  const text = flows('from: shop/agent, to: shop/back, port: 80');
+  assert.equal(refused(text, manifests), 'policy.flow-unresolved flows.yaml:3');
+  const known = text.replace('\nflows:', '\ncluster: { nodes: [10.1.0.0/24] }\nflows:');
+  for (const { dialect, proof } of made(known, RENDERINGS, manifests).generated) {
+    assert.ok(proof.verdict === 'proved' || proof.verdict === 'depends', `${dialect}: ${JSON.stringify(proof)}`);
+  }
+});

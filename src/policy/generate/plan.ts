@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { compareUtf8 } from '#kernel';
-import { type DeclaredFlow, portRuleText } from '../flow-set.ts';
+import type { DeclaredFlow } from '../flow-set.ts';
 import type { PortRule } from '../model.ts';
 import type { Direction } from '../engine.ts';
 import type { ResolvedEnd, ResolvedFlow, Unit } from './resolve.ts';
@@ -88,9 +88,4 @@ export function annotationsOf(rules: readonly PlannedRule[]): Record<string, str
     http: http.length === 0 ? undefined : http,
   }));
   return { 'sallyport/flows': JSON.stringify(rows) };
-}
-
-/** A text that is equal for equal lists of ports. */
-export function portsKey(ports: readonly PortRule[]): string {
-  return ports.map(portRuleText).join();
 }
