@@ -22,7 +22,12 @@ export function render(plan: Plan, dialect: Rendering): PolicyObject[] {
     case 'cluster':
       return clusterPolicies(plan);
     case 'calico':
-      return [...plan.closed.map(calicoDeny), ...plan.policies.map(calicoPolicy)];
+      return [
+        ...plan.closed.map(calicoDeny),
+        ...[...Map.groupBy(plan.policies, ({ unit }) => unit.namespace).values()].flatMap((own) =>
+          own.map(calicoPolicy),
+        ),
+      ];
     case 'cilium':
       return [...plan.closed.map(ciliumDeny), ...plan.policies.map(ciliumPolicy)];
   }
@@ -159,8 +164,9 @@ function clusterPort(port: PortRule): object {
 
 // projectcalico.org/v3
 
+/** Of the first policy of a namespace; each has an order of its own. */
 const FLOW_ORDER = 1000;
-const DENY_ORDER = 2000;
+const DENY_ORDER = 1_000_000;
 
 function calicoDeny(namespace: string): PolicyObject {
   return {
@@ -172,14 +178,14 @@ function calicoDeny(namespace: string): PolicyObject {
   };
 }
 
-function calicoPolicy({ name, unit, direction, rules }: PlannedPolicy): PolicyObject {
+function calicoPolicy({ name, unit, direction, rules }: PlannedPolicy, place: number): PolicyObject {
   return {
     apiVersion: 'projectcalico.org/v3',
     kind: 'NetworkPolicy',
     metadata: metadata(name, unit.namespace, rules),
     spec: {
       tier: 'default',
-      order: FLOW_ORDER,
+      order: FLOW_ORDER + place,
       selector: calicoSelector(unit.labels),
       types: [direction === 'ingress' ? 'Ingress' : 'Egress'],
       [direction]: rules.flatMap(({ peer, ports }) =>
@@ -203,11 +209,25 @@ function calicoPeers(end: ResolvedEnd): object[] {
       selector: calicoSelector(labels),
     }));
   }
-  // An exception counts for all nets of its rule, so that a block with exceptions has a rule of its own.
-  return end.blocks.map((block) => ({
-    nets: [cidr(block.range)],
-    ...(block.except.length === 0 ? {} : { notNets: block.except.map(cidr) }),
-  }));
+  const entity = (blocks: readonly BlockPeer[]): object => {
+    const except = blocks.flatMap((block) => block.except);
+    return {
+      nets: blocks.map(({ range }) => cidr(range)),
+      ...(except.length === 0 ? {} : { notNets: except.map(cidr) }),
+    };
+  };
+  // An exception counts for all nets of its rule, and a rule whose exceptions are all of one family is left out for the
+  // other (felix/rules, FilterRuleToIPVersion).
+  const { blocks } = end;
+  const apart = blocks.every((one) => blocks.every((other) => one === other || !touches(one.range, other.range)));
+  const families = (ranges: readonly AddressRange[]): number => new Set(ranges.map(({ family }) => family)).size;
+  const except = blocks.flatMap((block) => block.except);
+  const together = except.length === 0 || (apart && families(except) === families(blocks.map(({ range }) => range)));
+  return together ? [entity(blocks)] : blocks.map((block) => entity([block]));
+}
+
+function touches(a: AddressRange, b: AddressRange): boolean {
+  return a.family === b.family && a.from <= b.to && b.from <= a.to;
 }
 
 function calicoSelector(labels: Labels): string {
