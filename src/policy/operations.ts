@@ -222,7 +222,7 @@ export const rolloutOutput = z.object({
   ),
   /** States that were analysed in search of the order. */
   analysed: z.number(),
-  /** A safe order was found, or every order was tried. */
+  /** A safe order was found, or it is certain that there is none. */
   complete: z.boolean(),
   /** The last state answers all as the later manifests do. */
   reached: z.boolean(),

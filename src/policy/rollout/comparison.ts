@@ -12,19 +12,23 @@ export interface Compared {
   readonly answers: readonly Answer[];
 }
 
-/** Every pair that is open in some map, and every range of addresses, cut where an answer changes in one of them. */
+/** Every pair, and every range of addresses (cut where an answer changes), on which the maps do not agree. */
 export function compareMaps(maps: readonly Connectivity[]): Compared[] {
-  const rows = new Map<string, { from: string; to: string; answers: Answer[] }>();
+  const ids = new Map<string, number>([[CONTROLLER, 0]]);
+  for (const { peers } of maps) for (const peer of peers) if (!ids.has(peer)) ids.set(peer, ids.size);
+  const names = [...ids.keys()];
+  const rows = new Map<number, Answer[]>();
   const outside = new Map<string, { peer: string; direction: OutsideRow['direction']; rows: OutsideRow[][] }>();
   maps.forEach(({ peers, pairs, entrances, outside: ranges }, at) => {
-    const put = (from: string, to: string, answer: Answer): void => {
-      const key = `${from}\n${to}`;
+    const own = peers.map((peer) => ids.get(peer)!);
+    const put = (from: number, to: number, answer: Answer): void => {
+      const key = from * ids.size + to;
       let row = rows.get(key);
-      if (row === undefined) rows.set(key, (row = { from, to, answers: maps.map(() => NOTHING) }));
-      row.answers[at] = answer;
+      if (row === undefined) rows.set(key, (row = maps.map(() => NOTHING)));
+      row[at] = answer;
     };
-    for (const { from, to, answer } of pairs) put(peers[from]!, peers[to]!, answer);
-    for (const { to, answer } of entrances) put(CONTROLLER, peers[to]!, answer);
+    for (const { from, to, answer } of pairs) put(own[from]!, own[to]!, answer);
+    for (const { to, answer } of entrances) put(0, own[to]!, answer);
     for (const row of ranges) {
       const peer = peers[row.peer]!;
       const key = `${row.direction} ${peer}`;
@@ -35,7 +39,12 @@ export function compareMaps(maps: readonly Connectivity[]): Compared[] {
       entry.rows[at]!.push(row);
     }
   });
-  const found: Compared[] = [...rows.values()];
+  const found: Compared[] = [];
+  for (const [key, answers] of rows) {
+    // Most rows are alike in all maps, and say nothing.
+    if (answers.every((one) => one === answers[0])) continue;
+    found.push({ from: names[Math.floor(key / ids.size)]!, to: names[key % ids.size]!, answers });
+  }
   for (const { peer, direction, rows: own } of outside.values()) {
     for (const { text, answers } of pieces(own)) {
       found.push(direction === 'egress' ? { from: peer, to: text, answers } : { from: text, to: peer, answers });
@@ -54,6 +63,7 @@ function pieces(rows: readonly (readonly OutsideRow[])[]): { text: string; answe
       const answers = own.map(
         (list) => list.find(({ range }) => range.from <= from && range.to >= from)?.answer ?? NOTHING,
       );
+      if (answers.every((one) => one === answers[0])) return;
       out.push({ text: rangeText({ family, from, to: starts[i + 1]! - 1n }), answers });
     });
   }

@@ -156,3 +156,30 @@ test('what deleting before creating exposes and loses is all seen', () => {
   }
   assert.ok(troubled > 1000, `${troubled}`);
 });
+
+test('a connection that every order exposes is proved so among many other changes, whose orders cannot all be tried', () => {
+  const named = (kind: string, name: string, namespace: string | undefined, spec: object): RawObject => ({
+    apiVersion: kind === 'NetworkPolicy' ? 'networking.k8s.io/v1' : 'v1',
+    kind,
+    metadata: namespace === undefined ? { name } : { name, namespace },
+    spec,
+  });
+  const pods = { containers: [{ name: 'c' }] };
+  const base = Array.from({ length: 16 }, (_, i) => `n${i}`).flatMap((name) => [
+    named('Namespace', name, undefined, {}),
+    named('Pod', 'p', name, pods),
+  ]);
+  base.push(named('Namespace', 'alpha', undefined, {}), named('Pod', 'a', 'alpha', pods));
+  base.push(named('Pod', 'b', 'alpha', pods));
+  const more = Array.from({ length: 16 }, (_, i) =>
+    named('NetworkPolicy', 'deny', `n${i}`, { podSelector: {}, policyTypes: ['Ingress'] }),
+  );
+  const [old, now] = [
+    [...base, ...crossed(53, 80)],
+    [...base, ...more, ...crossed(80, 53)],
+  ];
+  const found = planRollout(read(old).cluster, read(now).cluster, 'specification');
+  assert.deepEqual([found.verdict, found.complete, found.reached], ['unsafe', true, true]);
+  // All else is done without trouble, and the exposure is over after one step.
+  assert.equal(found.steps.filter(({ troubles }) => troubles.length > 0).length, 1);
+});

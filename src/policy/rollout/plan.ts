@@ -31,14 +31,14 @@ export interface Opened {
 
 export interface RolloutPlan {
   /**
-   * `safe`: no state between exposes or loses a connection. `unsafe`: every order was tried, and each has such a state.
+   * `safe`: no state between exposes or loses a connection. `unsafe`: every order has such a state.
    * `unknown`: none was found, and not every order was tried, or it depends on what no manifest says.
    */
   readonly verdict: 'safe' | 'unsafe' | 'unknown';
   readonly steps: readonly RolloutStep[];
   /** States that were analysed. */
   readonly analysed: number;
-  /** Every order was tried, or one was found that is safe. */
+  /** A safe order was found, or it is certain that there is none. */
   readonly complete: boolean;
   /** The last state answers all as the later manifests do. */
   readonly reached: boolean;
@@ -46,6 +46,20 @@ export interface RolloutPlan {
 
 /** States that are analysed in search of an order, before it is given up. */
 const STATES = 2000;
+
+/** Connections of which it is tried whether any order spares them, and states that are analysed for one. */
+const PROOFS = 3;
+const PROOF_STATES = 500;
+/** As a map names workloads; and policies that cover pods of their own namespace only. */
+const POD = /^([^/]+)\/[^/]+\[\w+\]$/;
+const NAMESPACED = /^(?:NetworkPolicy|CiliumNetworkPolicy|CalicoNetworkPolicy) ([^/]+)\//;
+
+/** A part of the search: from where, what must not be, and until how many states are analysed. */
+interface Within {
+  readonly start: readonly Level[];
+  readonly wrong: (state: readonly Level[]) => boolean;
+  readonly limit: number;
+}
 
 /** A change: as it was, its window object beside or in place of it, as it will be. */
 type Level = 0 | 1 | 2;
@@ -65,7 +79,7 @@ export function planRollout(from: Cluster, to: Cluster, profile: Profile, cni?: 
   const search = new Search(from, to, profile, cni);
   const plan = search.plan();
   const wanted = mapState(to, profile, cni).found;
-  const reached = compareMaps([search.last(), wanted]).every(({ answers: [is, will] }) => is === will);
+  const reached = compareMaps([search.last(), wanted]).length === 0;
   return reached ? plan : { ...plan, reached, verdict: 'unknown' };
 }
 
@@ -109,7 +123,33 @@ class Search {
       if (found !== undefined) return this.#told(found, true);
     }
     const complete = this.#analysed < STATES;
-    return this.#told(this.#least(), complete);
+    const least = this.#least();
+    return this.#told(least, complete || this.#impossible(least));
+  }
+
+  /**
+   * Whether one of the connections that this order exposes or loses is so in every order of the changes that may bear on
+   * it. The other changes do not matter then, however many there are.
+   */
+  #impossible(path: Path): boolean {
+    const troubles = path.slice(1, -1).flatMap((state) => this.#troublesAt(state));
+    const rows = new Map(troubles.map((one) => [`${one.from}\n${one.to}`, one]));
+    return [...rows.values()]
+      .filter(({ is, from, to }) => (is === 'exposed' || is === 'lost') && POD.test(from) && POD.test(to))
+      .slice(0, PROOFS)
+      .some(({ from, to }) => {
+        const namespaces = [from, to].map((end) => POD.exec(end)![1]);
+        const bears = ({ change: { name } }: Unit): boolean => {
+          const namespaced = NAMESPACED.exec(name);
+          return namespaced === null || namespaces.includes(namespaced[1]);
+        };
+        const start = this.#units.map((unit): Level => (bears(unit) ? 0 : 2));
+        const wrong = (state: readonly Level[]): boolean =>
+          this.#troublesAt(state).some((one) => one.is !== 'unsure' && one.from === from && one.to === to);
+        const limit = this.#analysed + PROOF_STATES;
+        const found = this.#search('all', { start, wrong, limit });
+        return found === undefined && this.#analysed < limit;
+      });
   }
 
   last(): Connectivity {
@@ -117,12 +157,17 @@ class Search {
   }
 
   /** An order through states without trouble; undefined: there is none, or the search was given up. */
-  #search(windows: 'copies' | 'none' | 'all'): Path | undefined {
+  #search(windows: 'copies' | 'none' | 'all', within?: Within): Path | undefined {
+    const { start, wrong, limit } = within ?? {
+      start: this.#start,
+      wrong: (state: readonly Level[]) => this.#troublesAt(state).length > 0,
+      limit: STATES,
+    };
     const dead = new Set<string>();
-    const path: (readonly Level[])[] = [this.#start];
+    const path: (readonly Level[])[] = [start];
     const goal = this.#end.join('');
     const walk: { state: readonly Level[]; moves: (readonly Level[])[] }[] = [
-      { state: this.#start, moves: this.#moves(this.#start, windows) },
+      { state: start, moves: this.#moves(start, windows) },
     ];
     if (this.#start.length === 0) return path;
     for (let top = walk.at(-1); top !== undefined; top = walk.at(-1)) {
@@ -135,8 +180,8 @@ class Search {
       }
       const key = next.join('');
       if (dead.has(key)) continue;
-      if (key !== goal && !this.#troubles.has(key) && this.#analysed >= STATES) return undefined;
-      if (key !== goal && this.#troublesAt(next).length > 0) {
+      if (key !== goal && !this.#troubles.has(key) && this.#analysed >= limit) return undefined;
+      if (key !== goal && wrong(next)) {
         dead.add(key);
         continue;
       }

@@ -82,7 +82,7 @@ export const rolloutVerb: Implementation<z.infer<typeof rolloutInput>, Output> =
       : !complete
         ? `no safe order was found among the ${analysed} states that were analysed, and others were not tried`
         : kinds.has('exposed') || kinds.has('lost')
-          ? 'every order was tried, and each exposes or loses a connection on the way'
+          ? 'every order exposes or loses a connection on the way'
           : 'whether a connection is exposed or lost on the way depends on what no manifest says';
     return [...lines, style.bad(`${verdict}: ${why}`)].join('\n');
   },
@@ -122,12 +122,12 @@ function stepLines(
 function troubleText({ is, from, to, until }: Step['troubles'][number], pair: string): string {
   switch (is) {
     case 'exposed':
-      return `exposed until step ${until + 1}: ${pair}, which is open neither before nor after`;
+      return `exposed until step ${until}: ${pair}, which is open neither before nor after`;
     case 'lost':
-      return `lost until step ${until + 1}: ${pair}, which is open before and after`;
+      return `lost until step ${until}: ${pair}, which is open before and after`;
     case 'unsure':
-      return `not certain until step ${until + 1}: ${pair}`;
+      return `not certain until step ${until}: ${pair}`;
     case 'priority':
-      return `equal priorities until step ${until + 1}: ${printable(from)} and ${printable(to)}`;
+      return `equal priorities until step ${until}: ${printable(from)} and ${printable(to)}`;
   }
 }
