@@ -8,7 +8,8 @@ import { errorCode } from '#kernel';
  */
 export async function removeTree(path: string): Promise<void> {
   try {
-    await rm(path, { recursive: true, force: true });
+    // What is left of a process that was killed may put something in for a moment yet.
+    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   } catch (error) {
     if (errorCode(error) !== 'EACCES' && errorCode(error) !== 'EPERM') throw error;
     await openFolders(path);

@@ -18,7 +18,10 @@ export interface Place {
   readonly media: string;
   /** A small earlier delivery of the same channel. */
   readonly earlier: string;
-  /** Everything of one run; removed when it ends, and when the next begins. */
+  /**
+   * Everything of one run, below a folder that is removed when it ends and when the next begins. Each process has its own:
+   * what is left of one that was killed may be at work for a moment yet, and must not find the next one's files.
+   */
   readonly work: string;
   readonly report: string;
   /** What services wrote in the last run. */
@@ -40,7 +43,7 @@ export function placeOf(folder: string): Place {
     stranger: join(base, 'stranger'),
     media: join(base, 'media'),
     earlier: join(base, 'earlier'),
-    work: join(base, 'work'),
+    work: join(base, 'work', String(process.pid)),
     report: join(base, 'report.json'),
     logs: join(base, 'logs'),
     enclaves: join(base, 'enclaves'),
@@ -78,11 +81,12 @@ export async function openPlace(files: Files, place: Place): Promise<() => Promi
       await rm(lock, { force: true });
     }
   }
-  for (const folder of [place.work, place.logs]) await removeTree(folder);
+  const work = join(place.base, 'work');
+  for (const folder of [work, place.logs]) await removeTree(folder);
   for (const folder of [place.media, place.earlier, place.work, place.logs])
     await makeFolderDurably(files, folder, 0o700);
   return async () => {
-    await removeTree(place.work);
+    await removeTree(work);
     await rm(lock, { force: true });
   };
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 export async function temporaryFolder(test: { after(fn: () => Promise<void>): void }): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-test-'));
   test.after(async () => {
-    await rm(folder, { recursive: true, force: true }).catch(() => {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 }).catch(() => {
       // A test may leave folders that their owner may not write to.
       execFileSync('chmod', ['-R', 'u+rwX', folder]);
       return rm(folder, { recursive: true, force: true });
