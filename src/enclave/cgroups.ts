@@ -99,15 +99,16 @@ export function processRefused(text: string): boolean {
   return /^max [1-9]/m.test(text);
 }
 
-const NAME = /^sallyport-(\d+)-(\d+)-[0-9a-f]+$/;
+const NAME = /^sallyport-(\d+)-(\d+)-(\d+)-[0-9a-f]+$/;
 
 /** The name of an enclave's cgroup says whose it is, so that what a killed process left is known as such. */
-export function cgroupName(pid: number, start: string, unique: string): string {
-  return `sallyport-${pid}-${start}-${unique}`;
+export function cgroupName(pid: number, start: string, space: string, unique: string): string {
+  return `sallyport-${pid}-${start}-${space}-${unique}`;
 }
 
 /** Whose it is; undefined where it is none of ours. */
-export function cgroupOwner(name: string): { pid: number; start: string } | undefined {
-  const [, pid, start] = NAME.exec(name) ?? [];
-  return pid === undefined || start === undefined ? undefined : { pid: Number(pid), start };
+export function cgroupOwner(name: string): { pid: number; start: string; space: string } | undefined {
+  const [, pid, start, space] = NAME.exec(name) ?? [];
+  if (pid === undefined || start === undefined || space === undefined) return undefined;
+  return { pid: Number(pid), start, space };
 }

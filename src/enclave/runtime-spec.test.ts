@@ -135,7 +135,7 @@ test('limits are written as each version has them, and read back', () => {
 });
 
 test('a cgroup says whose it is', () => {
-  assert.deepEqual(cgroupOwner(cgroupName(12, '345', 'ab')), { pid: 12, start: '345' });
+  assert.deepEqual(cgroupOwner(cgroupName(12, '345', '67', 'ab')), { pid: 12, start: '345', space: '67' });
   for (const name of ['sallyport', 'sallyport-1', 'sallyport-1-2-x y', 'docker']) {
     assert.equal(cgroupOwner(name), undefined);
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { readdir, readFile, readlink, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isAlive, processStart } from '#system';
 import { cgroupName, cgroupOwner, readHierarchies } from '../cgroups.ts';
@@ -9,7 +9,13 @@ const DEPTH = 6;
 
 /** The name for the cgroups of an enclave of this process. */
 export async function ownCgroupName(): Promise<string> {
-  return cgroupName(process.pid, await processStart(process.pid), randomBytes(4).toString('hex'));
+  return cgroupName(process.pid, await processStart(process.pid), await processSpace(), randomBytes(4).toString('hex'));
+}
+
+/** The number of this process's PID namespace: what numbers of processes mean outside of it nobody here can tell. */
+async function processSpace(): Promise<string> {
+  const link = await readlink('/proc/self/ns/pid').catch(() => '');
+  return /\[(\d+)\]$/.exec(link)?.[1] ?? '0';
 }
 
 /**
@@ -22,12 +28,13 @@ export async function clearCgroups(ended?: string): Promise<void> {
     readFile('/proc/self/mountinfo', 'utf8'),
     readFile('/proc/self/cgroup', 'utf8').catch(() => ''),
   ]);
+  const space = await processSpace();
   const folders: string[] = [];
   for (const { mount, place } of readHierarchies(mountinfo, membership)) {
     for (const folder of await cgroupsBelow(ended === undefined ? place : mount, ended === undefined ? 0 : DEPTH)) {
       const name = basename(folder);
       const owner = cgroupOwner(name);
-      if (owner === undefined) continue;
+      if (owner === undefined || owner.space !== space) continue;
       const gone = !isAlive(owner.pid) || (await processStart(owner.pid)) !== owner.start;
       if (name === ended || gone) folders.push(folder);
     }
