@@ -81,7 +81,7 @@ test('keys on a token hold the root and seal', { skip: typeof tools === 'string'
   ]
     .map((root) => join(root, library))
     .find((path) => existsSync(path));
-  assert.ok(module !== undefined, 'the module of SoftHSM');
+  if (module === undefined) return t.skip('the module of SoftHSM: it is not on this machine');
   const env = { SOFTHSM2_CONF: join(folder, 'softhsm2.conf'), PATH: `${dirname(tool)}:${process.env['PATH'] ?? ''}` };
   const must = (program: string, args: readonly string[]): void => {
     const ended = spawnSync(program, args, { env: { ...process.env, ...env }, encoding: 'utf8' });
