@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, readdir, readlink, symlink } from 'node:fs/promises';
+import { chmod, chown, copyFile, lstat, mkdir, readdir, readlink, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   compareUtf8,
@@ -76,6 +76,8 @@ export async function copyProject(
     } else if (stat.isSymbolicLink()) await symlink(await readlink(source), target);
     else if (stat.isFile()) {
       await copyFile(source, target, constants.COPYFILE_FICLONE);
+      // A copy by root keeps the owner, whom the enclave's user namespace may not know.
+      if (process.getuid?.() === 0) await chown(target, 0, process.getgid?.() ?? 0);
       // Ours to change, whatever it was: only the copy is written to.
       await chmod(target, (stat.mode & 0o777) | 0o600);
     }
