@@ -219,7 +219,6 @@ test('in every dialect, generated policies admit the declared packets and their 
   fc.assert(
     fc.property(
       fc
-
         .record({
           workloads: fc.array(workload, { minLength: 2, maxLength: 5 }),
           six: fc.boolean(),
@@ -306,5 +305,6 @@ test('in every dialect, generated policies admit the declared packets and their 
     ),
     { numRuns: 40 },
   );
-  assert.ok(open > asked / 200, `only ${open} of ${asked} packets are declared`);
+  // What share is declared hangs on the draw; that many were, of both kinds, does not.
+  assert.ok(open > 100 && asked - open > 100, `only ${open} of ${asked} packets are declared`);
 });
