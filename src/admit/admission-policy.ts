@@ -1,11 +1,8 @@
-import { parse, YAMLError } from 'yaml';
 import { z } from 'zod';
-import { type Digest, digestOf, type Files, printable } from '#kernel';
-import { readIfThere } from '#system';
+import { type Digest, digestOf, type Files } from '#kernel';
+import { readSettings } from '#system';
 import { admitFault } from './faults.ts';
 import { grades } from './freshness.ts';
-
-const LIMIT = 64 * 1024;
 
 const days = z.number().positive().max(36_500);
 
@@ -34,7 +31,6 @@ const shape = z.strictObject({
   sequence: z.strictObject({ jump: z.number().int().positive() }).default({ jump: 1000 }),
   /** Whether every bundle is held until approvers agree. */
   approval: z.enum(['always', 'asked']).default('asked'),
-  /** Rings in which a bundle must have been promoted before it comes in here. */
   /** Whether the medium has to be registered in the ledger of this side. */
   medium: z.enum(['any', 'registered']).default('any'),
   /** Whether a chain of custody has to come along. */
@@ -44,6 +40,7 @@ const shape = z.strictObject({
     .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/))
     .max(16)
     .default([]),
+  /** Rings in which a bundle must have been promoted before it comes in here. */
   promoted: z.array(z.string().min(1).max(64)).max(16).default([]),
 });
 
@@ -86,21 +83,8 @@ export const defaultPolicy: AdmissionPolicy = policyOf(shape.parse({ 'sallyport-
 
 /** The policy of a home. A file that cannot be understood is a Fault: nothing comes in by rules that nobody knows. */
 export async function readAdmissionPolicy(files: Files, home: string): Promise<AdmissionPolicy> {
-  const path = `${home}/admission.yaml`;
-  const bytes = await readIfThere(files, path, LIMIT);
-  if (bytes === undefined) return defaultPolicy;
-  const wrong = (detail: string) =>
-    admitFault('admit.policy', { where: path, detail: printable(detail).slice(0, 500) });
-  let value: unknown;
-  try {
-    value = parse(Buffer.from(bytes).toString('utf8'), { maxAliasCount: 0, strict: true, uniqueKeys: true });
-  } catch (error) {
-    if (!(error instanceof YAMLError)) throw error;
-    throw wrong(error.message);
-  }
-  const read = shape.safeParse(value);
-  if (!read.success) {
-    throw wrong(read.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`).join('; '));
-  }
-  return policyOf(read.data, digestOf(bytes));
+  const read = await readSettings(files, `${home}/admission.yaml`, shape, (where, detail) =>
+    admitFault('admit.policy', { where, detail }),
+  );
+  return read === undefined ? defaultPolicy : policyOf(read.value, digestOf(read.bytes));
 }

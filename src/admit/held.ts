@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { type Digest, type Files, hexOf, type Home, isDigest } from '#kernel';
 import type { Medium } from '#bundle';
@@ -84,9 +84,11 @@ export class Copying {
   #file: Awaited<ReturnType<Files['open']>> | undefined;
   #path: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  readonly #hash = createHash('sha256');
+  readonly #hash: Hash | undefined;
 
-  constructor(files: Files, home: Home, medium: Medium) {
+  /** `hashing`: whether the digest of the whole will be asked for; it costs as much as reading. */
+  constructor(files: Files, home: Home, medium: Medium, hashing: boolean) {
+    this.#hash = hashing ? createHash('sha256') : undefined;
     this.#files = files;
     this.#home = home;
     this.medium = {
@@ -107,7 +109,7 @@ export class Copying {
   }
 
   #keep(bytes: Uint8Array): Promise<void> {
-    this.#hash.update(bytes);
+    this.#hash?.update(bytes);
     return this.#inTurn(async () => {
       if (this.#file !== undefined) return this.#file.write(bytes);
       if (this.#gathered === undefined || bytes.length === 0) return;
@@ -119,6 +121,7 @@ export class Copying {
 
   /** sha256 of all that was read, 64 hex digits; asked once, after the last byte. */
   digest(): string {
+    if (this.#hash === undefined) throw new Error('the copy was not hashed');
     return this.#hash.digest('hex');
   }
 

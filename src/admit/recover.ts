@@ -1,14 +1,10 @@
 import { type Digest, type Files, type Home, isDigest, isObject, type JsonObject } from '#kernel';
 import { ecosystemOf } from '#ecosystems/list';
-import type { Ledger } from '#ledger';
+import { ADMITTED_PREDICATE, type Ledger, ROLLED_BACK_PREDICATE } from '#ledger';
 import { parseLock } from '#project';
 import { type Database, openDatabase, type Publication, type Store } from '#store';
 import { admitFault } from './faults.ts';
 
-export const ADMITTED_PREDICATE = 'sallyport/admitted/v1';
-export const REFUSED_PREDICATE = 'sallyport/refused/v1';
-export const HELD_PREDICATE = 'sallyport/held/v1';
-export const ROLLED_BACK_PREDICATE = 'sallyport/rolled-back/v1';
 const LOCK_LIMIT = 64 * 1024 ** 2;
 
 /** What the ledger's statement about an admission says that the database needs. */

@@ -4,6 +4,7 @@ export { decodeEntry, encodeEntry, type LedgerEntry, statementPath } from './ent
 export { ledgerCatalogue } from './faults.ts';
 export { type Ledger, type Logged, openLedger, openLog } from './ledger.ts';
 export { type LedgerRecord } from './log-view.ts';
+export { ADMITTED_PREDICATE, HELD_PREDICATE, OUTCOMES, REFUSED_PREDICATE, ROLLED_BACK_PREDICATE } from './outcome.ts';
 export { type LogSigner } from './ports.ts';
 export { formatProof, type InclusionProof, parseProof } from './proof.ts';
 export { leafHash, verifyConsistency, verifyInclusion } from './tree.ts';

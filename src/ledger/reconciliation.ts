@@ -1,5 +1,6 @@
 import { isObject, type JsonObject, type Reason } from '#kernel';
 import type { LedgerRecord } from './log-view.ts';
+import { OUTCOMES, REFUSED_PREDICATE } from './outcome.ts';
 
 /** What two ledgers say about the same bundles: what one side sealed, and what became of it on the other. */
 export interface Delivery {
@@ -76,7 +77,7 @@ export function reconcile(
   for (const { index: entry, type, happening } of high) {
     if (happening === undefined || type === undefined) continue;
     const { predicate, subject } = happening;
-    const verdict = VERDICTS[type];
+    const verdict = OUTCOMES.get(type);
     if (verdict === undefined) continue;
     const seen = predicate['observed'];
     if (isObject(seen)) {
@@ -85,7 +86,7 @@ export function reconcile(
         observed.push({ entry, origin, size, root });
       }
     }
-    const index = type === 'sallyport/refused/v1' ? predicate['index'] : subject[0]?.digest.sha256;
+    const index = type === REFUSED_PREDICATE ? predicate['index'] : subject[0]?.digest.sha256;
     if (typeof index !== 'string' || index === '') {
       foreign += 1;
       continue;
@@ -105,13 +106,6 @@ export function reconcile(
   deliveries.sort((a, b) => (a.channel < b.channel ? -1 : a.channel > b.channel ? 1 : a.sequence - b.sequence));
   return { deliveries, observed, foreign };
 }
-
-const VERDICTS: Readonly<Record<string, string>> = {
-  'sallyport/admitted/v1': 'admitted',
-  'sallyport/refused/v1': 'refused',
-  'sallyport/held/v1': 'held',
-  'sallyport/rolled-back/v1': 'rolled-back',
-};
 
 function stateOf({ sealed, outcomes }: Draft): Delivery['state'] {
   if (sealed === undefined) return 'never-sent';

@@ -17,6 +17,7 @@ export {
   startProcess,
 } from './processes.ts';
 export { removeTree } from './remove-tree.ts';
+export { readSettings } from './settings-file.ts';
 export {
   canUnpackTools,
   debianTools,

@@ -25,6 +25,7 @@ export {
   readPinned,
   readRootFile,
   readRoots,
+  rootOfPersons,
 } from './io/roots.ts';
 export { makeWitness, readWitness, type WitnessSigner } from './io/witness-keys.ts';
 export { createSide, type Side, type SideOptions } from './io/side.ts';

@@ -30,7 +30,15 @@ import {
 } from '#bundle';
 import { custodyReason, judgeChain, judgeScans, mediaOf, parseChain } from '#custody';
 import { ecosystemOf } from '#ecosystems/list';
-import { type Ledger, openLog, openWitness, type Witness } from '#ledger';
+import {
+  ADMITTED_PREDICATE,
+  HELD_PREDICATE,
+  type Ledger,
+  openLog,
+  openWitness,
+  REFUSED_PREDICATE,
+  type Witness,
+} from '#ledger';
 import { parseLock } from '#project';
 import { type Database, openDatabase, openStore, type Store } from '#store';
 import { homePath, openHome, readIfThere } from '#system';
@@ -46,14 +54,7 @@ import type { AdmitInput, AdmitOutput } from '../operations.ts';
 import { judgeLowLedger, type LowLedger } from '../low-ledger.ts';
 import { judgePromotions } from '../promotion.ts';
 import { Quarantine } from '../quarantine.ts';
-import {
-  ADMITTED_PREDICATE,
-  type Admission,
-  HELD_PREDICATE,
-  lookupKey,
-  recoveredDatabase,
-  REFUSED_PREDICATE,
-} from '../recover.ts';
+import { type Admission, lookupKey, recoveredDatabase } from '../recover.ts';
 
 type Output = AdmitOutput;
 
@@ -206,7 +207,7 @@ async function admitTo(home: Home, input: AdmitInput, world: World, held: boolea
 
 async function admitInto(side: Inside): Promise<{ output: Output; opened: Database | undefined }> {
   const { files, home, world } = side;
-  const copy = new Copying(files, home, await openMedium(files, side.path));
+  const copy = new Copying(files, home, await openMedium(files, side.path), asksForVolume(side));
   let quarantine: Quarantine | undefined;
   let left = false;
   try {
@@ -557,14 +558,19 @@ function allKnown({ database, store }: Inside, rows: readonly LockRow[]): boolea
   });
 }
 
+/** Whether a chain of custody or a scanner has to speak of the very bytes that are read. */
+function asksForVolume({ policy, input, held }: Inside): boolean {
+  return !held && (input.custody !== undefined || policy.custody === 'required' || policy.scans.length > 0);
+}
+
 /**
  * What the rules of the site demand of the hands through which the bundle came: a medium that is registered, a chain of
  * custody that holds and speaks of these bytes, and the word of the site's scanners. What was held was judged then.
  */
 async function judgeHands(side: Inside, { reading, judgement }: Judged, copy: Copying): Promise<Reason[]> {
   const { policy, input, files, home, ledger, world } = side;
-  const sha256 = copy.digest();
   if (side.held || reading.head === undefined || judgement === undefined) return [];
+  const sha256 = asksForVolume(side) ? copy.digest() : '';
   const reasons: Reason[] = [];
   if (input.medium !== undefined || policy.medium === 'registered') {
     if (input.medium === undefined)

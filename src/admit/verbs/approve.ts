@@ -7,6 +7,7 @@ import { keyNames, effectiveRoot, passphrasesOf, readRoots, roleSigners } from '
 import { signApproval } from '../approval.ts';
 import { admitFault } from '../faults.ts';
 import { type HeldBundle, heldBundles, keepApproval } from '../held.ts';
+import { namedBundle } from '../named-bundle.ts';
 import type { ApproveInput, ApproveOutput } from '../operations.ts';
 import { admission, admit, admitBundle } from './admit.ts';
 
@@ -81,12 +82,8 @@ async function headOf(files: Files, path: string): Promise<BundleHead | undefine
 }
 
 function chosen(held: readonly HeldBundle[], name: string, where: string): HeldBundle {
-  const wanted = name.startsWith('sha256:') ? name : `sha256:${name}`;
-  const found = held.filter(({ index }) => index.startsWith(wanted));
-  const [one] = found;
-  if (one === undefined || found.length > 1 || wanted.length < 'sha256:'.length + 4) {
-    const detail = found.length > 1 ? `${found.length} begin with it.` : `${held.length} are held.`;
-    throw admitFault('admit.not-held', { where, detail });
-  }
-  return one;
+  const found = namedBundle(held, name, ({ index }) => index);
+  if ('one' in found) return found.one;
+  const detail = found.count > 1 ? `${found.count} begin with it.` : `${held.length} are held.`;
+  throw admitFault('admit.not-held', { where, detail });
 }

@@ -6,6 +6,7 @@ import { openStore } from '#store';
 import { homePath, openHome, writeDurably } from '#system';
 import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners } from '#trust';
 import { admitFault, reason } from '../faults.ts';
+import { admittedBundle } from '../named-bundle.ts';
 import type { PromoteInput, PromoteOutput } from '../operations.ts';
 import { signPromotion } from '../promotion.ts';
 import { recoveredDatabase } from '../recover.ts';
@@ -46,13 +47,7 @@ export const promoteVerb: Implementation<PromoteInput, PromoteOutput> = {
     const store = await openStore(files, home);
     const database = await recoveredDatabase(files, home, ledger, async () => store);
     try {
-      const wanted = input.bundle.startsWith('sha256:') ? input.bundle : `sha256:${input.bundle}`;
-      const found = (database?.admitted() ?? []).filter(({ bundle }) => bundle.startsWith(wanted));
-      const [one] = found;
-      if (one === undefined || found.length > 1 || wanted.length < 11) {
-        const detail = found.length > 1 ? `${found.length} begin with it.` : '';
-        throw admitFault('admit.not-admitted', { where: home.path, detail });
-      }
+      const one = admittedBundle(database, input.bundle, home.path);
       const answer = (verdict: PromoteOutput['verdict'], over: Partial<PromoteOutput> = {}): PromoteOutput => ({
         verdict,
         reasons: [],

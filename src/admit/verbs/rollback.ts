@@ -1,14 +1,15 @@
 import { resolve } from 'node:path';
 import { digestOf, hexOf, type Implementation } from '#kernel';
-import { openLog } from '#ledger';
+import { openLog, ROLLED_BACK_PREDICATE } from '#ledger';
 import { parseLock } from '#project';
 import { openStore } from '#store';
 import { homePath, openHome } from '#system';
 import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners } from '#trust';
 import { type Approval, judgeApprovals, signApproval } from '../approval.ts';
 import { admitFault } from '../faults.ts';
+import { admittedBundle } from '../named-bundle.ts';
 import type { RollbackInput, RollbackOutput } from '../operations.ts';
-import { lookupKey, recoveredDatabase, ROLLED_BACK_PREDICATE } from '../recover.ts';
+import { lookupKey, recoveredDatabase } from '../recover.ts';
 
 const WAIT = 30 * 60 * 1000;
 const LOCK_LIMIT = 64 * 1024 ** 2;
@@ -39,13 +40,8 @@ export const rollbackVerb: Implementation<RollbackInput, RollbackOutput> = {
     const store = await openStore(files, home);
     const database = await recoveredDatabase(files, home, ledger, async () => store);
     try {
-      const wanted = input.bundle.startsWith('sha256:') ? input.bundle : `sha256:${input.bundle}`;
-      const found = (database?.admitted() ?? []).filter(({ bundle }) => bundle.startsWith(wanted));
-      const [target] = found;
-      if (database === undefined || target === undefined || found.length > 1 || wanted.length < 11) {
-        const detail = found.length > 1 ? `${found.length} begin with it.` : '';
-        throw admitFault('admit.not-admitted', { where: home.path, detail });
-      }
+      const target = admittedBundle(database, input.bundle, home.path);
+      if (database === undefined) throw new Error('what was admitted stands in a database');
       const { channel, sequence, lock } = target;
       const head = database.head(channel);
       const from = head?.sequence ?? sequence;

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Implementation, instantOf, printable } from '#kernel';
 import { openLedger } from '#ledger';
 import { homePath, openHome, readIfThere, writeDurably } from '#system';
-import { keyNames, effectiveRoot, passphrasesOf, readRoots, roleSigners } from '#trust';
+import { keyNames, passphrasesOf, readRoots, roleSigners, rootOfPersons } from '#trust';
 import { formatChain, linkDigest, parseChain } from '../custody-chain.ts';
 import { CUSTODY_PREDICATE, HANDS, readCustody, signCustody } from '../custody-statement.ts';
 import { custodyFault } from '../faults.ts';
@@ -20,11 +20,7 @@ export const custodyRecordVerb: Implementation<CustodyRecordInput, CustodyRecord
     const home = await openHome(files, homePath(world, input.home === undefined ? {} : { home: input.home }));
     const own = (await readRoots(files, home.path)).at(-1);
     const named = input.root === undefined ? undefined : resolve(cwd, input.root);
-    // Outside nothing is pinned: the side's own root says who the persons are.
-    const effective = await effectiveRoot(files, home.path, named).catch((error: unknown) => {
-      if (own === undefined || named !== undefined) throw error;
-      return effectiveRoot(files, home.path, own.path);
-    });
+    const effective = await rootOfPersons(files, home, named);
     const path = resolve(cwd, input.chain);
     const bytes = await readIfThere(files, path, CHAIN_LIMIT);
     const links = bytes === undefined ? [] : parseChain(bytes);

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { type Implementation, printable } from '#kernel';
 import { homePath, openHome, readIfThere } from '#system';
-import { effectiveRoot, readRoots } from '#trust';
+import { rootOfPersons } from '#trust';
 import { judgeChain, parseChain } from '../custody-chain.ts';
 import { custodyFault } from '../faults.ts';
 import { volumeAt } from '../io/volume.ts';
@@ -14,11 +14,7 @@ export const custodyVerifyVerb: Implementation<CustodyVerifyInput, CustodyVerify
     const { files, cwd, signal } = world;
     const home = await openHome(files, homePath(world, input.home === undefined ? {} : { home: input.home }));
     const named = input.root === undefined ? undefined : resolve(cwd, input.root);
-    const own = (await readRoots(files, home.path)).at(-1);
-    const { root } = await effectiveRoot(files, home.path, named).catch((error: unknown) => {
-      if (own === undefined || named !== undefined) throw error;
-      return effectiveRoot(files, home.path, own.path);
-    });
+    const { root } = await rootOfPersons(files, home, named);
     const path = resolve(cwd, input.chain);
     const bytes = await readIfThere(files, path, CHAIN_LIMIT);
     const links = bytes === undefined ? undefined : parseChain(bytes);

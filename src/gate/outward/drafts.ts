@@ -1,6 +1,6 @@
 import { encodeBase64 } from '#formats';
 import { type Files, type Home, isObject, type JsonObject } from '#kernel';
-import { type LedgerRecord, readHomeLedger } from '#ledger';
+import { ADMITTED_PREDICATE, type LedgerRecord, OUTCOMES, readHomeLedger, REFUSED_PREDICATE } from '#ledger';
 import { readIfThere } from '#system';
 import { gateFault } from '../faults.ts';
 import type { ReceiptLevel, ReleaseLine } from './release-text.ts';
@@ -8,13 +8,6 @@ import type { ReceiptLevel, ReleaseLine } from './release-text.ts';
 const LOCK_LIMIT = 64 * 1024 * 1024;
 /** How many lost receipts the next one makes up for. */
 const RECEIPTS = 16;
-const VERDICTS: Readonly<Record<string, string>> = {
-  'sallyport/admitted/v1': 'admitted',
-  'sallyport/refused/v1': 'refused',
-  'sallyport/held/v1': 'held',
-  'sallyport/rolled-back/v1': 'rolled-back',
-};
-
 /**
  * The lines of a receipt: the checkpoint of this side's log with a proof that it continues the one of the receipt
  * before, what was seen of the logs outside, and, by level, what became of each bundle and which artifacts are here.
@@ -43,8 +36,8 @@ export async function receiptLines(files: Files, home: Home, level: ReceiptLevel
     if (isObject(observed) && typeof observed['origin'] === 'string' && typeof observed['checkpoint'] === 'string') {
       seen.set(observed['origin'], observed['checkpoint']);
     }
-    if (VERDICTS[type] !== undefined) outcomes.push(record);
-    if (type === 'sallyport/admitted/v1' && typeof predicate['lock'] === 'string') locks.add(predicate['lock']);
+    if (OUTCOMES.has(type)) outcomes.push(record);
+    if (type === ADMITTED_PREDICATE && typeof predicate['lock'] === 'string') locks.add(predicate['lock']);
   }
   // From each of the last receipts: any of them may have been lost on its way.
   for (const size of [...new Set(before)].sort((x, y) => x - y).slice(-RECEIPTS)) {
@@ -81,8 +74,8 @@ export async function receiptLines(files: Files, home: Home, level: ReceiptLevel
 function outcomeOf({ index, type = '', happening }: LedgerRecord): ReleaseLine | undefined {
   const predicate: JsonObject = happening?.predicate ?? {};
   const named =
-    type === 'sallyport/refused/v1' ? predicate['index'] : `sha256:${happening?.subject[0]?.digest.sha256 ?? ''}`;
-  const verdict = VERDICTS[type];
+    type === REFUSED_PREDICATE ? predicate['index'] : `sha256:${happening?.subject[0]?.digest.sha256 ?? ''}`;
+  const verdict = OUTCOMES.get(type);
   if (typeof named !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(named) || verdict === undefined) return undefined;
   const { channel, sequence, reasons } = predicate;
   const codes = Array.isArray(reasons)

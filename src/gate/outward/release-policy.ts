@@ -1,7 +1,6 @@
-import { parse, YAMLError } from 'yaml';
 import { z } from 'zod';
-import { type Files, printable } from '#kernel';
-import { readIfThere } from '#system';
+import type { Files } from '#kernel';
+import { readSettings } from '#system';
 import { gateFault } from '../faults.ts';
 import { kinds, levels, type ReceiptLevel, type ReleaseKind } from './release-text.ts';
 
@@ -32,21 +31,10 @@ export interface ReleasePolicy {
 /** Throws gate.outward-off where the site has not configured it: nothing leaves by default. */
 export async function readReleasePolicy(files: Files, home: string): Promise<ReleasePolicy> {
   const path = `${home}/release.yaml`;
-  const bytes = await readIfThere(files, path, 64 * 1024);
-  if (bytes === undefined) throw gateFault('gate.outward-off', { where: path });
-  const wrong = (detail: string) =>
-    gateFault('gate.outward-policy', { where: path, detail: printable(detail).slice(0, 500) });
-  let value: unknown;
-  try {
-    value = parse(Buffer.from(bytes).toString('utf8'), { maxAliasCount: 0, strict: true, uniqueKeys: true });
-  } catch (error) {
-    if (!(error instanceof YAMLError)) throw error;
-    throw wrong(error.message);
-  }
-  const read = shape.safeParse(value);
-  if (!read.success) {
-    throw wrong(read.error.issues.map(({ path: at, message }) => `${at.join('.')}: ${message}`).join('; '));
-  }
-  const { allow, level, approvers, limit } = read.data;
+  const read = await readSettings(files, path, shape, (where, detail) =>
+    gateFault('gate.outward-policy', { where, detail }),
+  );
+  if (read === undefined) throw gateFault('gate.outward-off', { where: path });
+  const { allow, level, approvers, limit } = read.value;
   return { allow, level, approvers, limit };
 }

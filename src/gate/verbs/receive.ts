@@ -14,7 +14,7 @@ import {
   verifyInclusion,
 } from '#ledger';
 import { homePath, openHome, readIfThere } from '#system';
-import { effectiveRoot, readRoots } from '#trust';
+import { readRoots, rootOfPersons } from '#trust';
 import { gateFault } from '../faults.ts';
 import type { ReceiveInput, ReceiveOutput } from '../operations.ts';
 import { bytesOf, parseRelease, type ReleaseText } from '../outward/release-text.ts';
@@ -36,11 +36,7 @@ export const receiveVerb: Implementation<ReceiveInput, ReceiveOutput> = {
     if (bytes === undefined) throw gateFault('gate.not-a-release', { where: path, detail: 'There is no such file.' });
     const now = clock.now();
     const own = (await readRoots(files, home.path)).at(-1);
-    // A side that pinned nothing made its own root: that is the one that names the approvers on both sides.
-    const effective = await effectiveRoot(files, home.path).catch(async (error: unknown) => {
-      if (own === undefined) throw error;
-      return effectiveRoot(files, home.path, own.path);
-    });
+    const effective = await rootOfPersons(files, home);
     const ledger = await openLedger(files, home, clock);
     try {
       const nothing = {

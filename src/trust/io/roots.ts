@@ -192,6 +192,16 @@ export async function effectiveRoot(files: Files, home: Place | undefined, rootF
   return { ...kept, refusal: { code: 'trust.foreign-root', where: given.path, detail } };
 }
 
+/**
+ * The root by which persons are known on either side: the effective one, or, where nothing is pinned and no file is
+ * named (outside), the side's own. Not for judging what arrives.
+ */
+export async function rootOfPersons(files: Files, home: Place, rootFile?: string): Promise<EffectiveRoot> {
+  if (rootFile !== undefined || (await readPinned(files, home)) !== undefined)
+    return effectiveRoot(files, home, rootFile);
+  return effectiveRoot(files, home, (await readRoots(files, home)).at(-1)?.path);
+}
+
 function effective(chain: readonly KeptRoot[], pinned: boolean, rehearsal: boolean): EffectiveRoot {
   const last = chain.at(-1);
   if (last === undefined) throw new Error('a chain has a root');
