@@ -30,6 +30,7 @@ export {
   timestamped,
   type Vkey,
 } from './note.ts';
+export { htmlPage, markup } from './html-page.ts';
 export { isProblem, type Problem, problem } from './problem.ts';
 export { formatPurl, purlOf, type PurlParts } from './purl.ts';
 export { encodeSigstoreBundle } from './sigstore-bundle.ts';

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { htmlPage } from '#formats';
 import { duration, size } from './figures.ts';
 import { artifactsSection, checkSection, refusalsSection } from './page/artifacts.ts';
 import { attemptsSection, hostsSection } from './page/attempts.ts';
@@ -33,33 +33,18 @@ export function renderPage(report: Report, evidence: PageEvidence): string {
     checkSection(report),
   ].filter((one) => one !== undefined);
   const { word, tone, sign } = ANSWERS[report.offline];
-  const policy = [
-    "default-src 'none'",
-    `style-src '${sourceOf(STYLE)}'`,
-    `script-src '${sourceOf(SCRIPT)}'`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>${text(title)}: ${word}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the report</a>
+  return htmlPage({
+    title: `${title}: ${word}`,
+    style: STYLE,
+    script: SCRIPT,
+    body: `<a class="skip" href="#main">Skip to the report</a>
 <div class="frame">
 <header>
 <div class="top"><span><strong>Sallyport</strong> rehearsal report</span><button type="button" id="theme" class="needs-script" aria-pressed="false">Dark theme</button></div>
 <h1>${text(title)}</h1>
 <p class="meta">${text(when(report.started))} · took ${duration(report.milliseconds)} · Sallyport ${text(report.version)} · ${
-    report.verdict === 'proved' ? 'everything holds' : 'not everything holds'
-  }</p>
+      report.verdict === 'proved' ? 'everything holds' : 'not everything holds'
+    }</p>
 <div class="verdict ${tone}"><svg aria-hidden="true" width="40" height="40" viewBox="0 0 40 40"><circle cx="20" cy="20" r="17"/><path d="${sign}"/></svg><p class="question">Could this run without internet?</p><p class="answer">${word}</p></div>
 ${facts(report)}
 </header>
@@ -73,11 +58,8 @@ ${sections.map(section).join('\n')}
 </div>
 <footer><p>Drawn from ${text(report.report)}. It opens from disk, asks nobody for anything, and holds no more than the report does.</p></footer>
 </div>
-<p id="said" role="status" aria-live="polite"></p>
-<script>${SCRIPT}</script>
-</body>
-</html>
-`;
+<p id="said" role="status" aria-live="polite"></p>`,
+  });
 }
 
 const ANSWERS = {
@@ -89,10 +71,6 @@ const ANSWERS = {
     sign: 'M15.500 15.500a4.500 4.500 0 1 1 6.400 4.100c-1.400.7-1.900 1.500-1.900 3M20 27.500v.1',
   },
 } as const;
-
-function sourceOf(content: string): string {
-  return `sha256-${createHash('sha256').update(content).digest('base64')}`;
-}
 
 /** `2026-11-22 06:00:00 UTC`. */
 function when(instant: string): string {

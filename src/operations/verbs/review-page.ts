@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
+import { htmlPage, markup } from '#formats';
 import type { ReviewOutput } from '../review.ts';
 
 /** The register as one page for an auditor: no script, nothing from elsewhere, fit to be printed. */
-export function registerPage(result: ReviewOutput, summary: string, markup: (text: string) => string): string {
-  const style = `sha256-${createHash('sha256').update(STYLE).digest('base64')}`;
+export function registerPage(result: ReviewOutput, summary: string): string {
   const title = `Register of declared flows: ${result.project}`;
   const cell = (text: string | undefined): string =>
     text === undefined || text === '' ? '<td><span class="none">none</span></td>' : `<td>${markup(text)}</td>`;
@@ -40,19 +39,10 @@ export function registerPage(result: ReviewOutput, summary: string, markup: (tex
     'Signed by',
     'State',
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '${style}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>${markup(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
+  return htmlPage({
+    title,
+    style: STYLE,
+    body: `<main>
 <h1>${markup(title)}</h1>
 <p>On ${markup(result.at)}, version <code>${markup(result.version)}</code>. ${markup(summary)}.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Flows"><table>
@@ -63,17 +53,15 @@ ${rows.join('\n')}
 </table></div>
 <h2>Owners</h2>
 <ul>${result.owners
-    .map(
-      ({ owner, flows, signed, by, at }) =>
-        `<li>${markup(owner)}: ${signed} of ${flows} flows are as they were signed${by.length === 0 ? '' : ` by ${markup(by.join(', '))}`}${at === undefined ? '' : ` at ${markup(at)}`}</li>`,
-    )
-    .join('')}</ul>
+      .map(
+        ({ owner, flows, signed, by, at }) =>
+          `<li>${markup(owner)}: ${signed} of ${flows} flows are as they were signed${by.length === 0 ? '' : ` by ${markup(by.join(', '))}`}${at === undefined ? '' : ` at ${markup(at)}`}</li>`,
+      )
+      .join('')}</ul>
 <h2>Findings</h2>
 ${result.findings.length === 0 ? '<p>None.</p>' : `<ul>${result.findings.map(({ level, where, detail }) => `<li class="${level}">${level}: ${markup(detail)} <code>${markup(where)}</code></li>`).join('')}</ul>`}
-</main>
-</body>
-</html>
-`;
+</main>`,
+  });
 }
 
 /** Text has 4.5 to 1 at least against what it stands on (WCAG 2.2, 1.4.3). */

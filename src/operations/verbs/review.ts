@@ -1,7 +1,7 @@
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { errorCode, type Files, type Implementation, instantOf, printable, type Style, type World } from '#kernel';
 import { decodeEnvelope, isProblem } from '#formats';
-import { csv, type DeclaredFlow, flowRow, markup, readFlowSet, writeAnswer, writingOf } from '#policy';
+import { csv, type DeclaredFlow, flowRow, readFlowSet, writeAnswer, writingOf } from '#policy';
 import {
   flowLines,
   flowName,
@@ -361,7 +361,7 @@ function render(result: ReviewOutput, style: Style): string {
         ]),
       );
     case 'html':
-      return registerPage(result, summary(result), markup);
+      return registerPage(result, summary(result));
     default:
       return table(result, style);
   }

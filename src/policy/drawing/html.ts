@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
+import { htmlPage, markup } from '#formats';
 import { type Drawing, groupsOf, type State, STATES } from './drawing.ts';
-import { markup } from './markup.ts';
 import { SCRIPT } from './page-script.ts';
 import { STYLE } from './page-style.ts';
 
@@ -48,26 +47,11 @@ export function html(drawing: Drawing): string {
   // Within a script element only a closing tag and a comment are seen.
   const json = JSON.stringify(data).replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028');
   const used = STATES.filter((state) => drawing.pairs.some((pair) => pair.state === state));
-  const policy = [
-    "default-src 'none'",
-    `style-src '${digestOf(STYLE)}'`,
-    `script-src '${digestOf(SCRIPT)}'`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>${markup(drawing.title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the matrix</a>
+  return htmlPage({
+    title: drawing.title,
+    style: STYLE,
+    script: SCRIPT,
+    body: `<a class="skip" href="#main">Skip to the matrix</a>
 <div class="frame">
 <div class="top"><span><strong>Sallyport</strong> network policy</span><button type="button" id="theme" class="needs-script" aria-pressed="false">Other theme</button></div>
 <h1>${markup(drawing.title)}</h1>
@@ -83,11 +67,8 @@ export function html(drawing: Drawing): string {
 <section class="list needs-script" aria-labelledby="all"><h2 id="all">Pairs</h2><ul id="list"></ul></section>
 </div>
 <p id="said" role="status" aria-live="polite"></p>
-<script type="application/json" id="data">${json}</script>
-<script>${SCRIPT}</script>
-</body>
-</html>
-`;
+<script type="application/json" id="data">${json}</script>`,
+  });
 }
 
 /** Texts by their number, each kept once. */
@@ -103,8 +84,4 @@ class Numbered {
   get list(): string[] {
     return [...this.#ids.keys()];
   }
-}
-
-function digestOf(content: string): string {
-  return `sha256-${createHash('sha256').update(content).digest('base64')}`;
 }

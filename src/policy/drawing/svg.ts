@@ -1,5 +1,6 @@
 import { type DrawnPair, type Drawing, type Group, groupsOf, shortName, type State, STATES } from './drawing.ts';
-import { count, markup } from './markup.ts';
+import { markup } from '#formats';
+import { count } from './count.ts';
 
 /** Above this many rows or columns a cell is a pair of namespaces. */
 const FINE = 80;

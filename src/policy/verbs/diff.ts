@@ -4,7 +4,7 @@ import { type Implementation, printable, type Style } from '#kernel';
 import { analyse } from '../analysis.ts';
 import { attribute } from '../attribution.ts';
 import { difference } from '../difference.ts';
-import { fact } from '../drawing/markup.ts';
+import { fact } from '../drawing/count.ts';
 import { placeText } from '../document.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import type { diffInput, diffOutput } from '../operations.ts';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
-import { fact } from '../drawing/markup.ts';
+import { fact } from '../drawing/count.ts';
 import { exposureOf } from '../exposure.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import type { exposureInput, exposureOutput } from '../operations.ts';

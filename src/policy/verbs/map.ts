@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
 import { analyse, analyseWalls } from '../analysis.ts';
 import { connectionsOf } from '../connections.ts';
-import { fact } from '../drawing/markup.ts';
+import { fact } from '../drawing/count.ts';
 import { policyFault } from '../faults.ts';
 import { manifestsBelow } from '../io/manifests.ts';
 import type { mapInput, mapOutput } from '../operations.ts';

@@ -1,4 +1,4 @@
-import { printable } from '#kernel';
+import { markup } from '#formats';
 
 /** Characters of one text from outside that a page shows; all of it stands in the JSON. */
 const TEXT = 400;
@@ -12,17 +12,8 @@ const COMMAND = 60;
 export function text(value: string, limit: number = TEXT): string {
   const whole = value.length <= limit;
   const shown = whole ? value : value.slice(0, limit);
-  const lines = shown.split('\n').map((line) => printable(line));
-  return `${escaped(lines.join('\n'))}${whole ? '' : `… (${count(value.length)} characters, whole in the JSON)`}`;
-}
-
-function escaped(value: string): string {
-  return value
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
+  const lines = shown.split('\n').map((line) => markup(line));
+  return `${lines.join('\n')}${whole ? '' : `… (${count(value.length)} characters, whole in the JSON)`}`;
 }
 
 /** A command line in short: names of programs without their folders; all of it stands in the JSON. */

@@ -1,15 +1,3 @@
-import { printable } from '#kernel';
-
-/** Escaped for elements and quoted attributes of XML and HTML; control characters are shown, not obeyed. */
-export function markup(value: string): string {
-  return printable(value)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
-}
-
 /** `12,345`. */
 export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
