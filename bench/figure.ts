@@ -1,7 +1,7 @@
 /** One measured figure, beside a peer's from the same run where there is one. */
 export interface Figure {
   readonly name: string;
-  readonly unit: 's' | 'MB' | 'MB/s' | '1/s' | 'x';
+  readonly unit: 's' | 'ms' | 'MB' | 'MB/s' | '1/s' | 'x';
   readonly ours: number;
   readonly peer?: { readonly name: string; readonly value: number };
   /** What was promised: of the ratio ours : peer, or of our own figure where there is no peer. */

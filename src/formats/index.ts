@@ -1,3 +1,4 @@
+export { decodeBase32, encodeBase32 } from './base32.ts';
 export { decodeBase64, encodeBase64 } from './base64.ts';
 export { isSoundEd25519 } from './ed25519-point.ts';
 export {

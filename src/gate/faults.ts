@@ -59,6 +59,40 @@ export const gateCatalogue = {
     title: 'The receipt does not hold.',
     fix: 'Keep it as evidence. Either it was made by somebody else, or one of the two logs has another history than it says.',
   },
+  'gate.no-receipt': {
+    kind: 'usage',
+    title: 'No receipt is named, or two are.',
+    fix: 'Name the receipt, or with --qr the text that was scanned from its sheets.',
+  },
+  'gate.not-released': {
+    kind: 'reason',
+    title: 'It was not released here.',
+    fix: "Only what 'sallyport release send' let out and recorded is printed: print the file that it wrote.",
+  },
+  'gate.paper-too-large': {
+    title: 'It is too large for paper.',
+    fix: 'Draft a receipt of a lower level, or carry the file on a medium.',
+  },
+  'gate.paper-missing': {
+    kind: 'reason',
+    title: 'A part of the release on paper is missing.',
+    fix: "Scan the sheet that is named again, into the same file. Where it is damaged, 'sallyport release print' inside prints the same sheets once more.",
+  },
+  'gate.paper-damaged': {
+    kind: 'reason',
+    title: 'A scanned line is not a part of a release on paper, or was not read well.',
+    fix: 'Scan this code again. Lines are taken as the scanner types them: nothing in them may be mended by hand.',
+  },
+  'gate.paper-mixed': {
+    kind: 'reason',
+    title: 'Sheets of different releases were scanned together.',
+    fix: 'Sort the sheets by the SHA-256 that is printed on each, and scan those of one release into one file.',
+  },
+  'gate.paper-wrong': {
+    kind: 'reason',
+    title: 'The scanned text holds no whole release.',
+    fix: "Scan the sheets that 'sallyport release print' printed, into a new file. Where that does not help, keep the sheets as evidence: somebody else made them.",
+  },
   'examine.not-there': {
     title: 'There is nothing at this path.',
     fix: 'Check the path and that the medium is mounted.',

@@ -132,7 +132,32 @@ export const releaseSend = operation<ReleaseSendInput, ReleaseSendOutput>({
   load: async () => (await import('./verbs/release-send.ts')).releaseSendVerb,
 });
 
-const receiveInput = z.object({ receipt: z.string(), home });
+const printInput = z.object({ release: z.string(), out: z.string(), home });
+export type ReleasePrintInput = z.infer<typeof printInput>;
+const printOutput = z.object({
+  verdict: z.enum(['printed', 'refused']),
+  reasons,
+  sha256: z.string(),
+  path: z.string().optional(),
+  parts: z.number(),
+  sheets: z.number(),
+});
+export type ReleasePrintOutput = z.infer<typeof printOutput>;
+
+export const releasePrint = operation<ReleasePrintInput, ReleasePrintOutput>({
+  name: ['release', 'print'],
+  summary: 'Put what was released on paper: a page of QR codes that any hand scanner reads',
+  parameters: [
+    { key: 'release', form: 'RELEASE', help: "what 'release send' wrote" },
+    { key: 'out', form: '-o FILE', help: 'the page, one file of HTML that prints offline' },
+    { key: 'home', form: '--home HOME', help: 'the folder of this side' },
+  ],
+  input: printInput,
+  output: printOutput,
+  load: async () => (await import('./verbs/release-print.ts')).releasePrintVerb,
+});
+
+const receiveInput = z.object({ receipt: z.string().optional(), qr: z.string().optional(), home });
 export type ReceiveInput = z.infer<typeof receiveInput>;
 const receiveOutput = z.object({
   verdict: z.enum(['received', 'already-here', 'refused']),
@@ -161,7 +186,8 @@ export const receive = operation<ReceiveInput, ReceiveOutput>({
   name: ['receive'],
   summary: 'Outside: check a receipt that came back, and record what it confirms',
   parameters: [
-    { key: 'receipt', form: 'RECEIPT', help: "what 'release send' wrote inside" },
+    { key: 'receipt', form: '[RECEIPT]', help: "what 'release send' wrote inside" },
+    { key: 'qr', form: '--qr FILE', help: 'instead of it: the lines that a scanner typed from its sheets of paper' },
     { key: 'home', form: '--home HOME', help: 'the folder of this side' },
   ],
   input: receiveInput,

@@ -266,21 +266,26 @@ function cutBatch(waiting: readonly Waiting[]): Waiting[] {
   return batch;
 }
 
-/** The order of DECISIONS 14: statements, then entries and tiles, then the signing state, then the checkpoint. */
+/**
+ * The order of DECISIONS 14: statements, entries and tiles, then the signing state, then the checkpoint. What is durable
+ * of the last two before their turn is a temporary without a name that counts.
+ */
 async function extend(log: Log, writer: LogWriter, from: Standing, batch: readonly Waiting[]): Promise<Standing> {
   const statements = new Map(batch.flatMap((item) => item.statements.map(({ digest, bytes }) => [digest, bytes])));
-  await writer.write([...statements].map(([digest, bytes]) => ({ path: statementPath(digest), bytes })));
-
   const { edge, tiles } = grow(
     from.edge,
     batch.flatMap((item) => item.entries),
   );
-  await writer.write(tiles.map(({ tile, bytes }) => ({ path: tilePath(tile), bytes })));
-
   const root = rootOf(edge);
   const note = signCheckpoint({ size: edge.size, root }, log.signer);
-  await writer.write([{ path: STATE, bytes: encodeSigningState({ size: edge.size, root, note }) }]);
-  await writer.write([{ path: 'checkpoint', bytes: note }]);
+  await writer.commit({
+    fresh: tiles.map(({ tile, bytes }) => ({ path: tilePath(tile), bytes })),
+    whole: [...statements].map(([digest, bytes]) => ({ path: statementPath(digest), bytes })),
+    last: [
+      { path: STATE, bytes: encodeSigningState({ size: edge.size, root, note }) },
+      { path: 'checkpoint', bytes: note },
+    ],
+  });
   return { edge, root, note };
 }
 
@@ -297,7 +302,7 @@ async function recover(log: Log, writer: LogWriter): Promise<Standing> {
     }
     const root = emptyRoot();
     const note = signCheckpoint({ size: 0, root }, log.signer);
-    await writer.write([{ path: STATE, bytes: encodeSigningState({ size: 0, root, note }) }]);
+    await writer.commit({ last: [{ path: STATE, bytes: encodeSigningState({ size: 0, root, note }) }] });
     return { edge: emptyEdge, root, note };
   }
   if (published !== undefined && published.size > state.size) {
@@ -314,7 +319,7 @@ async function recover(log: Log, writer: LogWriter): Promise<Standing> {
   // A process that was killed between a rename and the flush of its folder left names that are not durable yet.
   await log.files.syncFolder(log.scratch);
   if (state.size > 0 && (published === undefined || published.size < state.size)) {
-    await writer.write([{ path: 'checkpoint', bytes: state.note }]);
+    await writer.commit({ last: [{ path: 'checkpoint', bytes: state.note }] });
   } else {
     await log.files.syncFolder(log.folder);
   }

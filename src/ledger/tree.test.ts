@@ -16,6 +16,8 @@ import {
   sameHash,
   verifyConsistency,
   verifyInclusion,
+  verifySubtreeConsistency,
+  verifySubtreeInclusion,
 } from './tree.ts';
 
 /** RFC 6962 section 2.1, word by word, without anything of the code under test. */
@@ -142,6 +144,9 @@ interface Vector {
   readonly size2: number;
   readonly root1: string;
   readonly root2: string;
+  readonly start: number;
+  readonly end: number;
+  readonly size: number;
 }
 
 const DATA = join(import.meta.dirname, '../../../shared/data/merkle');
@@ -155,6 +160,14 @@ for (const [kind, judge] of [
   [
     'consistency',
     (v: Vector, proof: Uint8Array[]) => verifyConsistency(v.size1, v.size2, bytes(v.root1), bytes(v.root2), proof),
+  ],
+  [
+    'subtreeinclusion',
+    (v: Vector, proof: Uint8Array[]) => verifySubtreeInclusion(v.leafIdx, v, bytes(v.leafHash), proof, bytes(v.root)),
+  ],
+  [
+    'subtreeconsistency',
+    (v: Vector, proof: Uint8Array[]) => verifySubtreeConsistency(v, v.size, bytes(v.root1), bytes(v.root2), proof),
   ],
 ] as const) {
   const folder = join(DATA, kind);

@@ -116,25 +116,44 @@ export function consistencyRanges(older: number, newer: number): { start: number
   return path.reverse();
 }
 
+/** Leaves [start, end) of a tree; in proofs `start` is a multiple of the smallest power of two that is not below their number. */
+export interface Subtree {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** RFC 9162 section 2.1.3.2. */
 export function verifyInclusion(index: number, size: number, leaf: Hash, proof: readonly Hash[], root: Hash): boolean {
-  if (!isSize(index) || !isSize(size) || index >= size || !allHashes([leaf, root, ...proof])) return false;
-  let fn = index;
-  let sn = size - 1;
+  return verifySubtreeInclusion(index, { start: 0, end: size }, leaf, proof, root);
+}
+
+/** That a leaf is in a subtree with this root (draft-ietf-plants-merkle-tree-certs, subtree inclusion proofs). */
+export function verifySubtreeInclusion(
+  index: number,
+  subtree: Subtree,
+  leaf: Hash,
+  proof: readonly Hash[],
+  root: Hash,
+): boolean {
+  const { start, end } = subtree;
+  if (!isSize(index) || !isSubtree(subtree) || index < start || index >= end) return false;
+  if (!allHashes([leaf, root, ...proof])) return false;
+  let fn = index - start;
+  let sn = end - start - 1;
   let result = leaf;
   for (const hashed of proof) {
     if (sn === 0) return false;
     if (fn % 2 === 1 || fn === sn) {
       result = nodeHash(hashed, result);
       while (fn % 2 === 0 && fn !== 0) {
-        fn = Math.floor(fn / 2);
-        sn = Math.floor(sn / 2);
+        fn = half(fn);
+        sn = half(sn);
       }
     } else {
       result = nodeHash(result, hashed);
     }
-    fn = Math.floor(fn / 2);
-    sn = Math.floor(sn / 2);
+    fn = half(fn);
+    sn = half(sn);
   }
   return sn === 0 && sameHash(result, root);
 }
@@ -147,45 +166,70 @@ export function verifyConsistency(
   newerRoot: Hash,
   proof: readonly Hash[],
 ): boolean {
-  if (!isSize(older) || !isSize(newer) || older > newer) return false;
-  if (older === newer) return proof.length === 0 && sameHash(olderRoot, newerRoot);
-  if (older === 0 || !allHashes([olderRoot, newerRoot, ...proof])) return false;
-  const path = [...proof];
-  if (isPowerOfTwo(older)) path.unshift(olderRoot);
-  const first = path[0];
-  if (first === undefined) return false;
-  let fn = older - 1;
-  let sn = newer - 1;
-  while (fn % 2 === 1) {
-    fn = Math.floor(fn / 2);
-    sn = Math.floor(sn / 2);
+  if (older === 0) return newer === 0 && proof.length === 0 && sameHash(olderRoot, newerRoot);
+  return verifySubtreeConsistency({ start: 0, end: older }, newer, olderRoot, newerRoot, proof);
+}
+
+/** That a subtree with this root is in a tree of `size` leaves (the same draft, subtree consistency proofs). */
+export function verifySubtreeConsistency(
+  subtree: Subtree,
+  size: number,
+  subtreeRoot: Hash,
+  root: Hash,
+  proof: readonly Hash[],
+): boolean {
+  if (!isSize(size) || subtree.end > size) return false;
+  // Of a subtree without leaves there is nothing to prove but its root.
+  if (isSize(subtree.start) && subtree.start === subtree.end) {
+    return proof.length === 0 && sameHash(subtreeRoot, emptyRoot());
   }
+  if (!isSubtree(subtree)) return false;
+  if (subtree.start === 0 && subtree.end === size) return proof.length === 0 && sameHash(subtreeRoot, root);
+  if (!allHashes([subtreeRoot, root, ...proof])) return false;
+  let fn = subtree.start;
+  let sn = subtree.end - 1;
+  let tn = size - 1;
+  const shift = (): void => {
+    fn = half(fn);
+    sn = half(sn);
+    tn = half(tn);
+  };
+  if (sn === tn) while (fn !== sn) shift();
+  else while (fn !== sn && sn % 2 === 1) shift();
+  // A subtree that is one node of the tree is itself the first hash of the path.
+  const path = [...proof];
+  const first = fn === sn ? subtreeRoot : path.shift();
+  if (first === undefined) return false;
   let fr = first;
   let sr = first;
-  for (const hashed of path.slice(1)) {
-    if (sn === 0) return false;
-    if (fn % 2 === 1 || fn === sn) {
-      fr = nodeHash(hashed, fr);
+  for (const hashed of path) {
+    if (tn === 0) return false;
+    if (sn % 2 === 1 || sn === tn) {
+      if (fn < sn) fr = nodeHash(hashed, fr);
       sr = nodeHash(hashed, sr);
-      while (fn % 2 === 0 && fn !== 0) {
-        fn = Math.floor(fn / 2);
-        sn = Math.floor(sn / 2);
-      }
+      while (sn % 2 === 0) shift();
     } else {
       sr = nodeHash(sr, hashed);
     }
-    fn = Math.floor(fn / 2);
-    sn = Math.floor(sn / 2);
+    shift();
   }
-  return sn === 0 && sameHash(fr, olderRoot) && sameHash(sr, newerRoot);
+  return tn === 0 && sameHash(fr, subtreeRoot) && sameHash(sr, root);
+}
+
+function isSubtree({ start, end }: Subtree): boolean {
+  if (!isSize(start) || !isSize(end) || start >= end) return false;
+  let width = 1;
+  while (width < end - start) width *= 2;
+  return start % width === 0;
+}
+
+/** Sizes are beyond 32 bits, so this is no shift. */
+function half(value: number): number {
+  return Math.floor(value / 2);
 }
 
 function isSize(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return 2 ** Math.floor(Math.log2(value)) === value;
 }
 
 function allHashes(hashes: readonly Uint8Array[]): boolean {

@@ -5,7 +5,7 @@ import { capture } from '#capture/operations';
 import { custodyRecord, custodyVerify, mediumList, mediumRecord, scanRecord } from '#custody/operations';
 import { clientConfig, serveOperation } from '#depot/operations';
 import { enclaveOperations } from '#enclave/operations';
-import { examine, receive, releaseApprove, releaseDraft, releaseSend } from '#gate/operations';
+import { examine, receive, releaseApprove, releaseDraft, releasePrint, releaseSend } from '#gate/operations';
 import { ledgerOperations } from '#ledger/operations';
 import { policyOperations } from '#policy/operations';
 import { doctor, rehearse, verifyReport } from '#rehearse/operations';
@@ -35,6 +35,7 @@ export const operations: readonly AnyOperation[] = [
   releaseDraft,
   releaseApprove,
   releaseSend,
+  releasePrint,
   receive,
   mediumRecord,
   mediumList,

@@ -22,6 +22,7 @@ const PACKAGES = {
   tshark: 'tshark',
   'pkcs11-tool': 'opensc',
   'softhsm2-util': 'softhsm2',
+  zbarimg: 'zbar-tools',
 } as const;
 export type ToolName = keyof typeof PACKAGES;
 

@@ -9,3 +9,5 @@ export { layOut } from './lay-out.ts';
 
 /** The hostile corpus: every case with the answer that is due. */
 export const hostileCorpus: readonly HostileCase[] = [...tarCases, ...zipCases, ...packageCases, ...documentCases];
+export { paperParts, readPaper } from '../outward/paper.ts';
+export { sheetsPage } from '../outward/sheets.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { decodeEnvelope, encodeBase64, isProblem, parseVkey } from '#formats';
-import { digestOf, hexOf, type Implementation, isObject, type Reason } from '#kernel';
+import { digestOf, errorCode, type Files, hexOf, type Implementation, isObject, type Reason } from '#kernel';
 import {
   judgeHead,
   leafHash,
@@ -17,10 +17,12 @@ import { homePath, openHome, readIfThere } from '#system';
 import { readRoots, rootOfPersons } from '#trust';
 import { gateFault } from '../faults.ts';
 import type { ReceiveInput, ReceiveOutput } from '../operations.ts';
+import { readPaper } from '../outward/paper.ts';
 import { bytesOf, parseRelease, type ReleaseText } from '../outward/release-text.ts';
 import { judgeSignatures } from '../outward/signatures.ts';
 
 const LIMIT = 64 * 1024 * 1024;
+const SCANNED_LIMIT = 4 * 1024 * 1024;
 const SEEN = 'sallyport/receipt-seen/v1';
 
 /**
@@ -31,9 +33,9 @@ export const receiveVerb: Implementation<ReceiveInput, ReceiveOutput> = {
   async run(input, world) {
     const { files, cwd, clock } = world;
     const home = await openHome(files, homePath(world, input.home === undefined ? {} : { home: input.home }));
-    const path = resolve(cwd, input.receipt);
-    const bytes = await readIfThere(files, path, LIMIT);
-    if (bytes === undefined) throw gateFault('gate.not-a-release', { where: path, detail: 'There is no such file.' });
+    if ((input.receipt === undefined) === (input.qr === undefined)) throw gateFault('gate.no-receipt');
+    const path = resolve(cwd, input.receipt ?? input.qr ?? '');
+    const given = await readGiven(files, path, input.qr !== undefined);
     const now = clock.now();
     const own = (await readRoots(files, home.path)).at(-1);
     const effective = await rootOfPersons(files, home);
@@ -52,6 +54,8 @@ export const receiveVerb: Implementation<ReceiveInput, ReceiveOutput> = {
         reasons: [...reasons],
         ...over,
       });
+      if ('reasons' in given) return refuse(given.reasons);
+      const bytes = given.release;
       const envelope = decodeEnvelope(bytes);
       if (isProblem(envelope)) return refuse([wrong(envelope.where, envelope.detail)]);
       const judged = judgeSignatures(effective, bytes, 1, now);
@@ -127,6 +131,24 @@ export const receiveVerb: Implementation<ReceiveInput, ReceiveOutput> = {
     return lines.join('\n');
   },
 };
+
+/** The receipt from its file or from paper; it is not judged yet. Throws gate.not-a-release where there is no file. */
+async function readGiven(
+  files: Files,
+  path: string,
+  isPaper: boolean,
+): Promise<{ readonly release: Uint8Array } | { readonly reasons: readonly Reason[] }> {
+  const limit = isPaper ? SCANNED_LIMIT : LIMIT;
+  try {
+    const bytes = await readIfThere(files, path, limit);
+    if (bytes === undefined) throw gateFault('gate.not-a-release', { where: path, detail: 'There is no such file.' });
+    return isPaper ? readPaper(Buffer.from(bytes).toString('latin1')) : { release: bytes };
+  } catch (error) {
+    if (errorCode(error) !== 'EFBIG') throw error;
+    const code = isPaper ? 'gate.paper-wrong' : 'gate.receipt-wrong';
+    return { reasons: [{ code, where: path, detail: `It has more than ${limit} bytes.` }] };
+  }
+}
 
 function wrong(where: string, detail: string): Reason {
   return { code: 'gate.receipt-wrong', where, detail };
