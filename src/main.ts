@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { operations } from '#operations';
+import { operations, sealedFiles } from '#operations';
 import { nodeFiles, systemClock } from '#system';
 import { runCommandLine } from './surfaces/cli/index.ts';
 
@@ -39,6 +39,7 @@ process.exitCode = await runCommandLine(
     env: process.env,
     self: launcher === undefined ? [process.execPath, process.argv[1] ?? ''] : [launcher],
     version: manifest.version,
+    sealed: sealedFiles,
   },
   {
     stdout: process.stdout,

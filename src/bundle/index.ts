@@ -16,4 +16,5 @@ export { type Medium, openMedium } from './medium.ts';
 export { type BlobSink, type BundleReading, type BundleSink, readBundle, type ReadOptions } from './reader.ts';
 export { SEAL_PREDICATE, SEALED_PREDICATE, type SealStatement } from './seal-statement.ts';
 export { amount, reasonShape, type SealSummary, sealShape, summaryOf } from './summary.ts';
+export { readVerified, type VerifiedReading } from './verified.ts';
 export { type Sealed, sealBundle, type SealOptions } from './writer.ts';

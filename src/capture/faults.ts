@@ -27,6 +27,10 @@ export const captureCatalogue = {
     fix: 'Correct the first key of the input.',
     kind: 'usage',
   },
+  'capture.policy-unknown': {
+    title: "An input with 'role: policy' holds something of which it is not known what it says.",
+    fix: "Correct it at the line that is named ('sallyport policy map FOLDER' lists all), or keep it out of that input: inside, nobody could tell who may talk to whom.",
+  },
   'capture.conflict': {
     title: 'Two inputs name the same artifact and expect different bytes.',
     fix: 'Make both inputs use the same file of it, for example by locking both anew.',

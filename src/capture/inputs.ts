@@ -126,6 +126,7 @@ async function gather(files: Files, project: Project, entry: InputEntry): Promis
     ...(from === undefined ? {} : { from }),
     ...(entry.name === undefined ? {} : { name: entry.name }),
     ...(entry.insecure === undefined ? {} : { insecure: entry.insecure }),
+    ...(entry.role === undefined ? {} : { role: entry.role }),
   };
   const { path, bytes } = await bytesOf(files, project, entry, options);
   const targets = project.targets.filter(({ name }) => entry.targets === undefined || entry.targets.includes(name));

@@ -93,6 +93,29 @@ test('evidence of an input that goes, goes with it; where nothing is left, the r
   assert.equal(lost.resolve.size, 2);
 });
 
+test('ROLE-1: a file keeps its role as long as an input with the role names it, and no longer', () => {
+  const file = (inputs: string[], facts = {}): ArtifactRow => row('x', inputs, { ecosystem: 'files', facts });
+  const role = { role: 'policy' };
+  const files = (path: string, content = path): InputRow => input(path, content, 'files');
+  const gone = planCapture(lock(files('a'), files('b'), file(['a', 'b'], role)), [files('b')]);
+  assert.deepEqual([gone.kept, gone.resolve.size], [[], 1], 'what b is for is asked again');
+
+  const came = planCapture(lock(files('a'), files('b'), file(['a', 'b'])), [files('a', 'changed'), files('b')]);
+  const [both] = mergeRows([], came.kept, [file(['a'], role)], []);
+  assert.deepEqual(
+    [both?.row === 'artifact' && both.facts, both?.row === 'artifact' && both.inputs],
+    [role, ['a', 'b']],
+  );
+  const [other] = mergeRows([], [file(['a'], role)], [file(['b'])], []);
+  assert.deepEqual(other?.row === 'artifact' && other.facts, role);
+  const x = (facts = {}): Wanted => wanted('x', { ecosystem: 'files', facts });
+  const [job] = jobsOf([
+    { path: 'a', closure: closure(x(role)) },
+    { path: 'b', closure: closure(x()) },
+  ]);
+  assert.deepEqual(job?.facts, role);
+});
+
 test('damaged content and unsettled merges resolve their inputs', () => {
   const x = row('x', ['a']);
   const inputs = [input('a'), input('b')];

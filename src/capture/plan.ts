@@ -12,7 +12,7 @@ import {
   type PointerRow,
   type Targets,
 } from '#kernel';
-import { formatRow, type MergedLock, rowKey } from '#project';
+import { formatRow, hasRole, type MergedLock, rowKey } from '#project';
 import { captureFault } from './faults.ts';
 import { parentOf, PROJECT, SIBLING, TARGETS_ROW } from './inputs.ts';
 
@@ -33,7 +33,8 @@ export interface Plan {
 
 /**
  * Which inputs must be resolved: those that are new, changed, or whose settings or targets are; those that a merge left
- * unsettled; and those that share with one of these a row for some targets only, whose part in it cannot be told.
+ * unsettled; and those that share with one of these a row whose part in it cannot be told: one for some targets only, or
+ * one that is a policy.
  * `damaged` are rows whose content is not in the store as the row says.
  */
 export function planCapture(
@@ -102,7 +103,8 @@ export function planCapture(
       const staying = row.inputs.filter((path) => stays(row, path));
       if (staying.length === 0 || staying.length === row.inputs.length) continue;
       const vouched = row.evidence.some(({ source }) => !isLeaving(source, row.inputs, staying));
-      if (row.targets === 'any' && vouched) continue;
+      // Nor what it is for, where only one of them says so.
+      if (row.targets === 'any' && vouched && !hasRole(row, 'policy')) continue;
       for (const path of staying) resolve.add(inputKey(row.ecosystem, path));
       grown = true;
     }
@@ -195,6 +197,7 @@ export function mergeRows(
       targets: unionTargets(before.targets, row.targets),
       evidence: sortEvidence(unionEvidence(before.evidence, row.evidence)),
       inputs: union(before.inputs, row.inputs),
+      facts: { ...before.facts, ...row.facts },
     });
   }
   for (const { path, closure } of closures) {

@@ -35,6 +35,7 @@ export {
   type LockRow,
   type PointerRow,
 } from './rows.ts';
+export { ADMITTED, type SealedFiles, type SealedReading } from './sealed-files.ts';
 export { isSafeName, printable, shellQuote } from './safe-name.ts';
 export { type Target, type Targets } from './target.ts';
 export { type Reason, type Verdict } from './verdict.ts';

@@ -2,6 +2,7 @@ import type { ZodType } from 'zod';
 import type { Files } from './files.ts';
 import type { Clock } from './instant.ts';
 import type { Report } from './progress.ts';
+import type { SealedFiles } from './sealed-files.ts';
 
 /** What every operation gets from the composition root. Nothing below reads `process` by itself. */
 export interface World {
@@ -21,6 +22,8 @@ export interface World {
   /** How to start the product again as another process: command and leading arguments. */
   readonly self: readonly string[];
   readonly version: string;
+  /** Reads what was sealed; undefined where nobody does. */
+  readonly sealed?: SealedFiles | undefined;
 }
 
 export interface PersonsTerminal {

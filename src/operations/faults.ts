@@ -22,6 +22,15 @@ export const operationsCatalogue = {
     title: 'No fault and no reason has this code.',
     fix: "'sallyport explain' without a code lists all of them.",
   },
+  'sealed.not-admitted': {
+    kind: 'usage',
+    title: 'The home has admitted nothing in this channel.',
+    fix: "Name the channel as its bundles have it ('sallyport inspect BUNDLE'), and the home with --home.",
+  },
+  'sealed.content-lost': {
+    title: 'What was admitted is no longer in the store as it was.',
+    fix: "The disk, or somebody, changed it. Run 'sallyport admit' with the same bundle again, and check the disk.",
+  },
   'review.sign-where': {
     kind: 'usage',
     title: 'It is not said with which key an owner signs, and into which file.',

@@ -1,4 +1,4 @@
-import type { Operation } from '#kernel';
+import type { Operation, SealedFiles } from '#kernel';
 import { admit, approve, promote, rollback } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
@@ -15,6 +15,9 @@ import { init } from './init.ts';
 import { review } from './review.ts';
 
 export { operationsCatalogue, operationsFault } from './faults.ts';
+
+/** The port of World that reads what was sealed. */
+export const sealedFiles: SealedFiles = async (...asked) => (await import('./sealed-files.ts')).readSealed(...asked);
 
 /** Any operation, whatever its input and output are. */
 // oxlint-disable-next-line no-explicit-any

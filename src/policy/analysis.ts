@@ -43,6 +43,11 @@ export function analysisOf(
   return { analysis: { ...told(reading), connectivity: found }, state };
 }
 
+/** Why these manifests have no answer; empty where they have one. */
+export function whyUnknown(files: readonly ManifestFile[]): readonly Finding[] {
+  return readCluster(files, { profile: 'specification' }).findings.errors;
+}
+
 /** The same without rows: what there is of policies and walls (wallsOf). */
 export function analyseWalls(files: readonly ManifestFile[], profile: Profile, cni?: Cni): Analysis {
   const reading = readCluster(files, { profile, cni });

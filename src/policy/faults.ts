@@ -4,7 +4,12 @@ export const policyCatalogue = {
   'policy.no-folder': {
     kind: 'usage',
     title: 'There is no folder or file of manifests here.',
-    fix: 'Name a folder with .yaml, .yml or .json files, or one such file.',
+    fix: 'Name a folder with .yaml, .yml or .json files, or one such file, or a bundle.',
+  },
+  'policy.none-sealed': {
+    kind: 'usage',
+    title: 'The bundle carries no manifests for this.',
+    fix: "Give the input that has them 'role: policy' in sallyport.yaml outside, then capture and seal again: '- files: manifests' with 'role: policy' below it.",
   },
   'policy.peer-unknown': {
     kind: 'usage',
@@ -103,6 +108,11 @@ export const policyCatalogue = {
   'policy.too-many-rows': {
     title: 'A map of these manifests has more rows than are written.',
     fix: "Take '--summary', which writes each policy and each wall once, or name a smaller folder.",
+  },
+  'policy.bundle-refused': {
+    kind: 'reason',
+    title: 'The bundle is refused, so nothing that it carries is believed.',
+    fix: "'sallyport verify BUNDLE' says what is wrong with it, and 'sallyport explain CODE' what to do. Files of manifests end with .yaml, .yml or .json; every other file is taken for a bundle.",
   },
   'policy.unreadable': {
     kind: 'reason',

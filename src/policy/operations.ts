@@ -7,6 +7,16 @@ import { LEVELS } from './lint/rules.ts';
 const profile = z.enum(['specification', 'np-guard']);
 const cni = z.enum(CNIS);
 const cniParameter = { key: 'cni', form: '--cni NAME', help: `the network plugin of the cluster: ${CNIS.join(', ')}` };
+/** Of a bundle, whose word counts for it. */
+const trustKeys = { root: z.string().optional(), home: z.string().optional() };
+const trustParameters = [
+  { key: 'root', form: '--root ROOT', help: 'the root file that you trust, where a bundle is named' },
+  {
+    key: 'home',
+    form: '--home HOME',
+    help: "verify a bundle against the root that this home pinned; 'admitted:CHANNEL' names what it admitted",
+  },
+];
 const finding = z.object({
   severity: z.enum(['error', 'warning', 'note']),
   code: z.string(),
@@ -35,6 +45,7 @@ export const mapInput = z.object({
   cni: cni.optional(),
   summary: z.boolean().optional(),
   ...outputKeys,
+  ...trustKeys,
 });
 export const mapOutput = z.object({
   verdict: z.enum(['mapped', 'unknown']),
@@ -76,7 +87,7 @@ const policyMap = operation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>>
   name: ['policy', 'map'],
   summary: 'Say who can talk to whom by the policies of Kubernetes manifests',
   parameters: [
-    { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
+    { key: 'folder', form: 'DIR', help: 'a folder with manifests, one file, a bundle, or admitted:CHANNEL' },
     {
       key: 'profile',
       form: '--profile PROFILE',
@@ -85,6 +96,7 @@ const policyMap = operation<z.infer<typeof mapInput>, z.infer<typeof mapOutput>>
     cniParameter,
     { key: 'summary', form: '--summary', help: 'each policy and each wall around pods once, and no rows' },
     ...outputParameters('json, csv, dot, svg, html'),
+    ...trustParameters,
   ],
   input: mapInput,
   output: mapOutput,
@@ -97,6 +109,7 @@ export const diffInput = z.object({
   profile: profile.optional(),
   cni: cni.optional(),
   ...outputKeys,
+  ...trustKeys,
 });
 /** Positions among `changes`, and how they work: `alone`, `each` of them, `together`, or `unproved`. */
 const cause = z.object({
@@ -140,11 +153,12 @@ const policyDiff = operation<z.infer<typeof diffInput>, z.infer<typeof diffOutpu
   name: ['policy', 'diff'],
   summary: 'Say which connections a change of manifests opens, closes or changes',
   parameters: [
-    { key: 'from', form: '--from OLD', help: 'the manifests before' },
-    { key: 'to', form: '--to NEW', help: 'the manifests after' },
+    { key: 'from', form: '--from OLD', help: 'the manifests before, or a bundle' },
+    { key: 'to', form: '--to NEW', help: 'the manifests after, or a bundle' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
     cniParameter,
     ...outputParameters('json, csv, dot, svg, html'),
+    ...trustParameters,
   ],
   input: diffInput,
   output: diffOutput,
@@ -156,6 +170,7 @@ export const exposureInput = z.object({
   profile: profile.optional(),
   cni: cni.optional(),
   ...outputKeys,
+  ...trustKeys,
 });
 const direction = z.enum(['egress', 'ingress']);
 export const exposureOutput = z.object({
@@ -184,10 +199,11 @@ const policyExposure = operation<z.infer<typeof exposureInput>, z.infer<typeof e
   name: ['policy', 'exposure'],
   summary: 'Say what pods that are in no manifest yet could reach, or be reached from',
   parameters: [
-    { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
+    { key: 'folder', form: 'DIR', help: 'a folder with manifests, one file, a bundle, or admitted:CHANNEL' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
     cniParameter,
     ...outputParameters('json, csv, dot, svg, html'),
+    ...trustParameters,
   ],
   input: exposureInput,
   output: exposureOutput,
@@ -199,6 +215,7 @@ export const rolloutInput = z.object({
   to: z.string(),
   profile: profile.optional(),
   cni: cni.optional(),
+  ...trustKeys,
 });
 const opened = connection.pick({ from: true, to: true, ports: true });
 export const rolloutOutput = z.object({
@@ -233,10 +250,11 @@ const policyRollout = operation<z.infer<typeof rolloutInput>, z.infer<typeof rol
   name: ['policy', 'rollout'],
   summary: 'Order the steps of a change of policies so that no state between exposes or loses a connection',
   parameters: [
-    { key: 'from', form: '--from OLD', help: 'a folder with the manifests as they are' },
-    { key: 'to', form: '--to NEW', help: 'a folder with the manifests as they will be' },
+    { key: 'from', form: '--from OLD', help: 'a folder with the manifests as they are, or a bundle' },
+    { key: 'to', form: '--to NEW', help: 'a folder with the manifests as they will be, or a bundle' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
     cniParameter,
+    ...trustParameters,
   ],
   input: rolloutInput,
   output: rolloutOutput,
@@ -250,6 +268,7 @@ export const explainInput = z.object({
   in: z.string().optional(),
   profile: profile.optional(),
   cni: cni.optional(),
+  ...trustKeys,
 });
 const decision = z.object({
   verdict: z.enum(['allowed', 'denied', 'depends']),
@@ -292,9 +311,10 @@ const policyExplain = operation<z.infer<typeof explainInput>, z.infer<typeof exp
     { key: 'source', form: 'SRC', help: 'a workload as NAMESPACE/NAME, an address, or {ingress-controller}' },
     { key: 'destination', form: 'DST', help: 'a workload, a Service or an address' },
     { key: 'port', form: 'PORT', help: '80, 53/udp, 2905/sctp' },
-    { key: 'in', form: '--in DIR', help: 'the folder of manifests (default: the working folder)' },
+    { key: 'in', form: '--in DIR', help: 'the folder of manifests, or a bundle (default: the working folder)' },
     { key: 'profile', form: '--profile PROFILE', help: "'specification' (default) or 'np-guard'" },
     cniParameter,
+    ...trustParameters,
   ],
   input: explainInput,
   output: explainOutput,
@@ -307,6 +327,7 @@ export const lintInput = z.object({
   failOn: z.enum([...LEVELS, 'never']).optional(),
   ignore: z.array(z.string()).optional(),
   ...outputKeys,
+  ...trustKeys,
 });
 export const lintOutput = z.object({
   verdict: z.enum(['passed', 'failed', 'unknown']),
@@ -334,7 +355,7 @@ const policyLint = operation<z.infer<typeof lintInput>, z.infer<typeof lintOutpu
   name: ['policy', 'lint'],
   summary: 'Look for policies that do not do what they seem to',
   parameters: [
-    { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
+    { key: 'folder', form: 'DIR', help: 'a folder with manifests, one file, a bundle, or admitted:CHANNEL' },
     cniParameter,
     {
       key: 'failOn',
@@ -347,6 +368,7 @@ const policyLint = operation<z.infer<typeof lintInput>, z.infer<typeof lintOutpu
       help: 'leave out findings of this rule, such as lint.open-ports; again for more',
     },
     ...outputParameters('json, sarif'),
+    ...trustParameters,
   ],
   input: lintInput,
   output: lintOutput,
@@ -359,6 +381,7 @@ export const invariantInput = z.object({
   expressions: z.array(z.string()).optional(),
   future: z.boolean().optional(),
   cni: cni.optional(),
+  ...trustKeys,
 });
 export const invariantOutput = z.object({
   verdict: z.enum(['holds', 'violated', 'depends', 'vacuous', 'unknown']),
@@ -391,7 +414,7 @@ const policyInvariant = operation<z.infer<typeof invariantInput>, z.infer<typeof
   name: ['policy', 'invariant'],
   summary: 'Say whether sentences about a cluster hold, and what speaks against them',
   parameters: [
-    { key: 'folder', form: 'DIR', help: 'a folder with manifests, or one file' },
+    { key: 'folder', form: 'DIR', help: 'a folder with manifests, one file, a bundle, or admitted:CHANNEL' },
     { key: 'file', form: '-f, --file FILE', help: 'a file of invariants (docs/spec/invariants.md)' },
     {
       key: 'expressions',
@@ -400,6 +423,7 @@ const policyInvariant = operation<z.infer<typeof invariantInput>, z.infer<typeof
     },
     { key: 'future', form: '--future', help: 'count pods that may come too' },
     cniParameter,
+    ...trustParameters,
   ],
   input: invariantInput,
   output: invariantOutput,
@@ -413,6 +437,7 @@ export const generateInput = z.object({
   out: z.string().optional(),
   set: z.array(z.string()).optional(),
   at: z.iso.date().optional(),
+  ...trustKeys,
 });
 export const generateOutput = z.object({
   verdict: z.enum(['proved', 'depends', 'refuted', 'unknown']),
@@ -459,7 +484,7 @@ const policyGenerate = operation<z.infer<typeof generateInput>, z.infer<typeof g
     {
       key: 'folder',
       form: '[DIR]',
-      help: 'the folder with the manifests of the workloads (default: the working folder)',
+      help: 'the manifests of the workloads, a folder or a bundle (default: the working folder)',
     },
     { key: 'flows', form: '--flows FILE', help: 'a FlowSet file (docs/spec/flow-set.md), or a sallyport.yaml' },
     {
@@ -474,6 +499,7 @@ const policyGenerate = operation<z.infer<typeof generateInput>, z.infer<typeof g
     },
     { key: 'set', form: '--set NAME=VALUE...', help: 'a value for a parameter of the FlowSet; again for more' },
     { key: 'at', form: '--at DAY', help: 'the day by which flows may have expired, YYYY-MM-DD (default: today)' },
+    ...trustParameters,
   ],
   input: generateInput,
   output: generateOutput,
@@ -489,6 +515,7 @@ export const assertInput = z.object({
   cni: cni.optional(),
   mutate: z.boolean().optional(),
   threshold: z.string().optional(),
+  ...trustKeys,
 });
 export const assertOutput = z.object({
   /** `weak`: all of it holds, and too few mutants would be noticed. */
@@ -536,7 +563,7 @@ const policyAssert = operation<z.infer<typeof assertInput>, z.infer<typeof asser
   name: ['policy', 'assert'],
   summary: 'Check what has to be open and closed, how much of the cluster that covers, and whether mutants are noticed',
   parameters: [
-    { key: 'folder', form: '[DIR]', help: 'the folder with the manifests (default: the working folder)' },
+    { key: 'folder', form: '[DIR]', help: 'the manifests, a folder or a bundle (default: the working folder)' },
     { key: 'file', form: '--file FILE', help: 'the assertions (docs/spec/assertions.md)' },
     {
       key: 'flows',
@@ -552,6 +579,7 @@ const policyAssert = operation<z.infer<typeof assertInput>, z.infer<typeof asser
       help: 'change the manifests in many small ways, and count which changes are noticed',
     },
     { key: 'threshold', form: '--threshold SCORE', help: 'the least part of mutants that has to be noticed, 0 to 1' },
+    ...trustParameters,
   ],
   input: assertInput,
   output: assertOutput,
@@ -570,6 +598,7 @@ export const suggestInput = z.object({
   by: z.string().min(1).optional(),
   owner: z.string().min(1).optional(),
   reason: z.string().min(1).optional(),
+  ...trustKeys,
 });
 const evidence = z.object({
   source: z.enum(['environment', 'entrance', 'dns', 'compose', 'connection log']),
@@ -603,7 +632,7 @@ const policySuggest = operation<z.infer<typeof suggestInput>, z.infer<typeof sug
     {
       key: 'folder',
       form: '[DIR]',
-      help: 'the folder with the manifests of the workloads (default: the working folder)',
+      help: 'the manifests of the workloads, a folder or a bundle (default: the working folder)',
     },
     {
       key: 'flows',
@@ -627,6 +656,7 @@ const policySuggest = operation<z.infer<typeof suggestInput>, z.infer<typeof sug
     { key: 'by', form: '--by NAME', help: 'who accepts' },
     { key: 'owner', form: '--owner NAME', help: 'who owns what is accepted' },
     { key: 'reason', form: '--reason TEXT', help: 'why it is needed (default: the first evidence)' },
+    ...trustParameters,
   ],
   input: suggestInput,
   output: suggestOutput,

@@ -1,4 +1,4 @@
-import { isObject, type Json } from '#kernel';
+import { isObject, type Json, type Reason } from '#kernel';
 import { Field, labelsOf, protocolIn } from './decode.ts';
 import { type Decoded, decodeDocument, type ManifestDocument, type Place, splitDocuments } from './document.ts';
 import type { Profile } from './engine.ts';
@@ -37,6 +37,8 @@ export interface ManifestFile {
   /** How findings name it. */
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** Why what it carries is not believed: it is a bundle that was refused. */
+  readonly refused?: readonly Reason[];
 }
 
 export interface ClusterReading {
@@ -184,7 +186,13 @@ class ClusterReader {
     this.#memory = memory;
   }
 
-  file({ name, bytes }: ManifestFile): void {
+  file({ name, bytes, refused }: ManifestFile): void {
+    if (refused !== undefined) {
+      for (const { code, where, detail } of refused) {
+        this.#findings.error('policy.bundle-refused', name, `${code}${where === '' ? '' : ` (${where})`}: ${detail}`);
+      }
+      return;
+    }
     const split = (): readonly ManifestDocument[] => {
       const text = utf8.decode(bytes);
       return name.endsWith('.json') ? [{ file: name, line: 1, text }] : splitDocuments(name, text);

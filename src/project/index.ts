@@ -2,6 +2,7 @@ export { projectCatalogue } from './faults.ts';
 export {
   formatLock,
   formatRow,
+  hasRole,
   type Lock,
   LOCK_LIMITS,
   type MergedLock,

@@ -1,4 +1,5 @@
 import {
+  type ArtifactRow,
   compareIdentity,
   compareUtf8,
   type Evidence,
@@ -71,6 +72,11 @@ const KEYS = {
 } as const satisfies Record<LockRow['row'], readonly string[]>;
 const KINDS = ['input', 'artifact', 'document', 'pointer'] as const;
 const EVIDENCE = ['algorithm', 'value', 'scope', 'source', 'grade'] as const;
+
+/** Whether a row is a file of an input with this role (project.md). */
+export function hasRole(row: LockRow, role: 'policy'): row is ArtifactRow {
+  return row.row === 'artifact' && row.ecosystem === 'files' && row.facts['role'] === role;
+}
 
 /** Key of what a row is about: two rows with the same key say two things about one name. */
 export function rowKey(row: LockRow): string {

@@ -61,6 +61,8 @@ export interface InputEntry {
   readonly name?: string;
   /** Plain HTTP is allowed on the way to it (OCI). */
   readonly insecure?: boolean;
+  /** What the files are for, where it matters on the way (files): `policy` is manifests that must have an answer. */
+  readonly role?: 'policy';
   /** Names of targets that this input is for; absent means all. */
   readonly targets?: readonly string[];
   /** `sallyport.yaml:12:5`, for faults about it. */

@@ -86,6 +86,8 @@ test('mistakes are named with line, column and what to write', () => {
     ['no inputs', HEAD.replace(/inputs:[^]*/, 'inputs: []\n'), 'sallyport.yaml:5:9', /line/],
     ['duplicate input', `${HEAD}  - npm: web/package-lock.json\n`, 'sallyport.yaml:7:5', /Remove one/],
     ['up and out', `${HEAD}    from: ../other\n`, 'sallyport.yaml:7:11', /line/],
+    ['a role of packages (ROLE-4)', `${HEAD}    role: policy\n`, 'sallyport.yaml:7:5', /Only inputs of kind 'files'/],
+    ['unknown role', `${HEAD}  - files: x\n    role: policies\n`, 'sallyport.yaml:8:11', /line/],
     ['unknown target', `${HEAD}    targets: [linxu]\n`, 'sallyport.yaml:7:14', /Did you mean 'linux'/],
     [
       'need of nobody',

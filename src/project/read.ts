@@ -154,6 +154,7 @@ const inputOptions = z.strictObject({
   from: inside.optional(),
   name: text.optional(),
   insecure: z.boolean().optional(),
+  role: z.enum(['policy']).optional(),
   targets: z.array(plainName).min(1).optional(),
 });
 
@@ -332,6 +333,13 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
       if (!targetNames.includes(name))
         throw unknownName(offsetOf(document, [...place, 'targets'], false), name, 'target', targetNames);
     }
+    if (options.role !== undefined && ecosystem !== 'files') {
+      throw invalid(
+        offsetOf(document, [...place, 'role'], true),
+        `The ${ecosystem} input ${index + 1} has a role.`,
+        "Only inputs of kind 'files' have one: remove it.",
+      );
+    }
     const where = at(offset);
     const key = JSON.stringify([ecosystem, entry]);
     const before = seen.get(key);
@@ -343,6 +351,7 @@ export function parseProject(bytes: Uint8Array, path: string): Project {
       ...(options.from === undefined ? {} : { from: tidy(options.from) }),
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.insecure === undefined ? {} : { insecure: options.insecure }),
+      ...(options.role === undefined ? {} : { role: options.role }),
       ...(options.targets === undefined ? {} : { targets: [...new Set(options.targets)].sort(compareUtf8) }),
       where,
     };

@@ -15,7 +15,16 @@ import {
 import type { Closure } from '#ecosystems';
 import { ecosystemOf, ecosystems } from '#ecosystems/list';
 import { openLedger } from '#ledger';
-import { formatLock, LOCK_LIMITS, type MergedLock, parseMergedLock, type Project, readProject, rowKey } from '#project';
+import {
+  formatLock,
+  hasRole,
+  LOCK_LIMITS,
+  type MergedLock,
+  parseMergedLock,
+  type Project,
+  readProject,
+  rowKey,
+} from '#project';
 import { openStore, type Store } from '#store';
 import { homePath, makeFolderDurably, openHome, openNetwork, readIfThere, writeDurably } from '#system';
 import { gatherInputs, parentOf, siblingRow } from '../inputs.ts';
@@ -23,6 +32,7 @@ import { checkStored, fetchAll, inLanes } from '../io/fetch.ts';
 import { openJournal } from '../io/journal.ts';
 import { openOutside } from '../io/upstream.ts';
 import type { CaptureInput, CaptureOutput } from '../operations.ts';
+import { captureFault } from '../faults.ts';
 import { changesOf, inputKey, type Job, jobsOf, mergeRows, planCapture } from '../plan.ts';
 
 const CLIENTS = { npm: 'npm', pypi: 'pip', oci: 'oci' } as const;
@@ -173,6 +183,7 @@ async function run(world: World, home: Home, project: Project, state: State): Pr
 
     signal.throwIfAborted();
     const all = mergeRows(inputRows, plan.kept, artifacts, closures);
+    await checkPolicies(store, all);
     const text = formatLock({ rows: all });
     if (state.bytes === undefined || !Buffer.from(text).equals(state.bytes)) {
       await writeDurably(files, state.lockPath, text);
@@ -220,6 +231,21 @@ async function damagedRows(world: World, store: Store, rows: readonly LockRow[])
     world.report({ type: 'amount', step: 'check', done, total: rows.length, unit: 'items' });
   });
   return damaged;
+}
+
+/** Policies that nobody can read must not cross: inside, there is no map without them. */
+async function checkPolicies(store: Store, rows: readonly LockRow[]): Promise<void> {
+  const policies = rows.filter((row) => hasRole(row, 'policy')).filter(({ name }) => /\.(?:ya?ml|json)$/.test(name));
+  if (policies.length === 0) return;
+  const manifests: { name: string; bytes: Uint8Array }[] = [];
+  for (const { name, digest, size } of policies) {
+    manifests.push({ name, bytes: (await store.read(digest, size))! });
+  }
+  const { whyUnknown } = await import('#policy');
+  const [first, ...others] = whyUnknown(manifests);
+  if (first === undefined) return;
+  const more = others.length === 0 ? '' : ` There are ${others.length} more like it.`;
+  throw captureFault('capture.policy-unknown', { where: first.where, detail: `${first.code}: ${first.detail}${more}` });
 }
 
 /** A closure that was resolved for some targets only is not for any. */

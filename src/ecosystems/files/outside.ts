@@ -70,7 +70,7 @@ async function fromProject(entry: Entry & { kind: 'path' }, input: ProjectInput)
       size,
       media: mediaOf(name),
       published: '',
-      facts: {},
+      facts: factsOf(input),
     };
   });
 }
@@ -87,8 +87,13 @@ function fromUrl(entry: Entry & { kind: 'url' }, input: ProjectInput): Wanted {
     expected: [{ algorithm: 'sha256', value: entry.sha256, scope: 'file', source: input.path, grade: 'strong' }],
     media: mediaOf(entry.name),
     published: '',
-    facts: {},
+    facts: factsOf(input),
   };
+}
+
+/** What the files are for stands with each of them, so that whoever has the bundle can tell. */
+function factsOf({ options }: ProjectInput): Readonly<Record<string, string>> {
+  return typeof options['role'] === 'string' ? { role: options['role'] } : {};
 }
 
 function decode(text: string): string | undefined {

@@ -1,5 +1,5 @@
-import { basename, join } from 'node:path';
-import type { Files } from '#kernel';
+import { basename, join, resolve } from 'node:path';
+import { ADMITTED, type Files, type World } from '#kernel';
 import { policyFault } from '../faults.ts';
 import type { ManifestFile } from '../read-cluster.ts';
 
@@ -7,6 +7,29 @@ const FILE_LIMIT = 64 * 1024 * 1024;
 /** What is read of it and made of it takes about eight times as much memory. */
 const TOTAL_LIMIT = 192 * 1024 * 1024;
 const MANIFEST = /\.(?:ya?ml|json)$/;
+
+/** Whether what is named are manifests as they lie there, and not those that were sealed. */
+export async function isPlain(named: string, { files, cwd }: World): Promise<boolean> {
+  if (named.startsWith(ADMITTED)) return false;
+  return MANIFEST.test(named) || (await files.look(resolve(cwd, named)))?.kind !== 'file';
+}
+
+/** The manifests of a folder, a file, a bundle, or what was admitted (`admitted:CHANNEL`). */
+export async function manifestsOf(
+  named: string,
+  trust: { readonly root?: string | undefined; readonly home?: string | undefined },
+  world: World,
+): Promise<ManifestFile[]> {
+  const { files, cwd, sealed } = world;
+  if (await isPlain(named, world)) return manifestsBelow(files, resolve(cwd, named));
+  if (sealed === undefined) throw new Error('nobody reads bundles here');
+  const read = await sealed(named, 'policy', { ...trust, limit: TOTAL_LIMIT }, world);
+  if (read.verdict === 'refused') return [{ name: named, bytes: new Uint8Array(), refused: read.reasons }];
+  if (read.verdict === 'too-large') throw policyFault('policy.too-large', { where: named });
+  // Nothing there is not the same as nothing allowed.
+  if (read.files.length === 0) throw policyFault('policy.none-sealed', { where: named });
+  return read.files.filter(({ name }) => MANIFEST.test(name));
+}
 
 /** Every manifest below a folder, in the order of names; links are not followed. Names are relative to the folder. */
 export async function manifestsBelow(files: Files, path: string): Promise<ManifestFile[]> {

@@ -71,6 +71,7 @@ function lintNamespaces({ cluster }: PodIndex, remarks: Remarks): void {
 
 /** What reading finds, as lint says it. */
 const OF_READING: Partial<Record<FindingCode, LintCode>> = {
+  'policy.bundle-refused': 'lint.unreadable',
   'policy.unreadable': 'lint.unreadable',
   'policy.malformed': 'lint.unreadable',
   'policy.field-unknown': 'lint.unreadable',

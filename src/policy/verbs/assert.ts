@@ -11,7 +11,7 @@ import { Engine } from '../engine.ts';
 import { connectionsOf } from '../connections.ts';
 import { policyFault } from '../faults.ts';
 import { resolveFlows } from '../generate/resolve.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { assertInput, assertOutput } from '../operations.ts';
 import type { ManifestFile } from '../read-cluster.ts';
 import { flowSetAt } from './generate.ts';
@@ -23,15 +23,13 @@ type Output = z.infer<typeof assertOutput>;
 const FILE_LIMIT = 64 * 1024 * 1024;
 
 export const assertVerb: Implementation<Input, Output> = {
-  async run({ folder = '.', file, flows, out, profile = 'specification', cni, mutate, threshold }, world) {
+  async run({ folder = '.', file, flows, out, profile = 'specification', cni, mutate, threshold, root, home }, world) {
     const least = threshold === undefined ? undefined : Number(threshold);
     if (least !== undefined && !(least >= 0 && least <= 1))
       throw policyFault('policy.threshold', { where: threshold ?? '' });
     if ((file === undefined) === (flows === undefined))
       throw policyFault('policy.assertions-from', { where: '--file, --flows' });
-    const files = (await manifestsBelow(world.files, resolve(world.cwd, folder))).filter(
-      ({ bytes }) => !isAssertions(bytes),
-    );
+    const files = (await manifestsOf(folder, { root, home }, world)).filter(({ bytes }) => !isAssertions(bytes));
     const { cluster, connectivity, findings } = analyse(files, profile, cni);
     const errors = findings.filter(({ severity }) => severity === 'error');
     if (connectivity === undefined) {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
 import { analyse } from '../analysis.ts';
@@ -6,7 +5,7 @@ import { attribute } from '../attribution.ts';
 import { difference } from '../difference.ts';
 import { fact } from '../drawing/count.ts';
 import { placeText } from '../document.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { diffInput, diffOutput } from '../operations.ts';
 import { PLAIN } from './plain.ts';
 import { showFindings } from './show-findings.ts';
@@ -15,10 +14,9 @@ import { askedFor, deliver, type Forms, written } from './written.ts';
 type Output = z.infer<typeof diffOutput>;
 
 export const diffVerb: Implementation<z.infer<typeof diffInput>, Output> = {
-  async run({ from, to, profile = 'specification', cni, output, out }, world) {
+  async run({ from, to, profile = 'specification', cni, output, out, root, home }, world) {
     const writing = askedFor({ output, out });
-    const read = async (folder: string) =>
-      analyse(await manifestsBelow(world.files, resolve(world.cwd, folder)), profile, cni);
+    const read = async (folder: string) => analyse(await manifestsOf(folder, { root, home }, world), profile, cni);
     const [before, after] = [await read(from), await read(to)];
     const none = { profile, added: [], removed: [], changed: [], certainty: [], changes: [] };
     if (before.connectivity === undefined || after.connectivity === undefined) {

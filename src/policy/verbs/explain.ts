@@ -1,10 +1,9 @@
-import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
 import { Engine } from '../engine.ts';
 import { type Decision, type End, endOf, explainConnection } from '../explanation.ts';
 import { policyFault } from '../faults.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { explainInput, explainOutput } from '../operations.ts';
 import type { Protocol } from '../port-set.ts';
 import { readCluster } from '../read-cluster.ts';
@@ -13,12 +12,12 @@ import { showFindings } from './show-findings.ts';
 type Output = z.infer<typeof explainOutput>;
 
 export const explainVerb: Implementation<z.infer<typeof explainInput>, Output> = {
-  async run({ source, destination, port, in: folder = '.', profile = 'specification', cni }, world) {
+  async run({ source, destination, port, in: folder = '.', profile = 'specification', cni, root, home }, world) {
     const match = /^(\d{1,5})(?:\/(tcp|udp|sctp))?$/i.exec(port);
     const number = Number(match?.[1]);
     if (match === null || number < 1 || number > 65535) throw policyFault('policy.port-unreadable', { where: port });
     const protocol = (match[2] ?? 'tcp').toUpperCase() as Protocol;
-    const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)), {
+    const { cluster, findings } = readCluster(await manifestsOf(folder, { root, home }, world), {
       profile,
       cni,
     });

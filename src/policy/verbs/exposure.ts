@@ -1,9 +1,8 @@
-import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
 import { fact } from '../drawing/count.ts';
 import { exposureOf } from '../exposure.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { exposureInput, exposureOutput } from '../operations.ts';
 import { readCluster } from '../read-cluster.ts';
 import { PLAIN } from './plain.ts';
@@ -13,9 +12,9 @@ import { askedFor, deliver, type Forms, written } from './written.ts';
 type Output = z.infer<typeof exposureOutput>;
 
 export const exposureVerb: Implementation<z.infer<typeof exposureInput>, Output> = {
-  async run({ folder, profile = 'specification', cni, output, out }, world) {
+  async run({ folder, profile = 'specification', cni, output, out, root, home }, world) {
     const writing = askedFor({ output, out });
-    const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)), {
+    const { cluster, findings } = readCluster(await manifestsOf(folder, { root, home }, world), {
       profile,
       cni,
     });

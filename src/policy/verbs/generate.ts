@@ -6,7 +6,7 @@ import { policyFault } from '../faults.ts';
 import { type FlowSet, readFlowSet } from '../flow-set.ts';
 import { generate, type Generated, isMarked } from '../generate/generate.ts';
 import { RENDERINGS } from '../generate/renderings.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { generateInput, generateOutput } from '../operations.ts';
 import { readCluster } from '../read-cluster.ts';
 import { showFindings } from './show-findings.ts';
@@ -17,9 +17,9 @@ const LIMIT = 16 * 1024 * 1024;
 const VERDICTS = ['proved', 'depends', 'refuted', 'unknown'] as const;
 
 export const generateVerb: Implementation<z.infer<typeof generateInput>, Output> = {
-  async run({ folder = '.', flows, dialects = ['kubernetes'], out, set = [], at }, world) {
+  async run({ folder = '.', flows, dialects = ['kubernetes'], out, set = [], at, root, home }, world) {
     const declared = await flowSetAt(world, flows, valuesOf(set));
-    const files = await manifestsBelow(world.files, resolve(world.cwd, folder));
+    const files = await manifestsOf(folder, { root, home }, world);
     // What an earlier run made is no part of the cluster that it was made for.
     const manifests = files.filter(({ bytes }) => !isMarked(bytes));
     const { cluster, findings } = readCluster(manifests, { profile: 'specification' });

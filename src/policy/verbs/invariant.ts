@@ -5,7 +5,7 @@ import { policyFault } from '../faults.ts';
 import { InvariantChecker } from '../invariants/check.ts';
 import { type Invariant, parseExpression } from '../invariants/invariant.ts';
 import { type InvariantFile, readInvariants } from '../invariants/read.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { invariantInput, invariantOutput } from '../operations.ts';
 import { readCluster } from '../read-cluster.ts';
 import { decisionLines } from './explain.ts';
@@ -14,7 +14,7 @@ import { showFindings } from './show-findings.ts';
 const LIMIT = 1024 * 1024;
 
 export const invariantVerb: Implementation<z.infer<typeof invariantInput>, z.infer<typeof invariantOutput>> = {
-  async run({ folder, file, expressions = [], future = false, cni }, world) {
+  async run({ folder, file, expressions = [], future = false, cni, root, home }, world) {
     const asked = file === undefined ? { ranges: new Map(), invariants: [] } : await read(file, world);
     const invariants: Invariant[] = [...asked.invariants];
     for (const text of expressions) {
@@ -23,7 +23,7 @@ export const invariantVerb: Implementation<z.infer<typeof invariantInput>, z.inf
       invariants.push(parsed);
     }
     if (invariants.length === 0) throw policyFault('policy.no-invariants');
-    const { cluster, findings } = readCluster(await manifestsBelow(world.files, resolve(world.cwd, folder)), {
+    const { cluster, findings } = readCluster(await manifestsOf(folder, { root, home }, world), {
       profile: 'specification',
       cni,
     });

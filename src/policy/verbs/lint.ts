@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
-import type { Implementation, Style } from '#kernel';
+import type { Implementation, Style, World } from '#kernel';
 import { policyFault } from '../faults.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { isPlain, manifestsOf } from '../io/manifests.ts';
 import { writeAnswer, writingOf } from '../io/output-file.ts';
 import { atLeast, lint } from '../lint/lint.ts';
 import { lintCatalogue, type LintCode } from '../lint/rules.ts';
@@ -13,12 +13,12 @@ import { PLAIN } from './plain.ts';
 type Output = z.infer<typeof lintOutput>;
 
 export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
-  async run({ folder, cni, failOn = 'warning', ignore = [], output, out }, world) {
+  async run({ folder, cni, failOn = 'warning', ignore = [], output, out, root, home }, world) {
     for (const rule of ignore) {
       if (!Object.hasOwn(lintCatalogue, rule)) throw policyFault('policy.rule-unknown', { where: rule });
     }
     const writing = writingOf(['json', 'sarif'], { output, out });
-    const { remarks: all, errors } = lint(await manifestsBelow(world.files, resolve(world.cwd, folder)), cni);
+    const { remarks: all, errors } = lint(await manifestsOf(folder, { root, home }, world), cni);
     const remarks = all.filter(({ rule }) => !ignore.includes(rule));
     const left = Map.groupBy(
       all.filter(({ rule }) => ignore.includes(rule)),
@@ -36,7 +36,7 @@ export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
       counts: { error: count('error'), warning: count('warning'), note: count('note') },
       ignored: Object.fromEntries([...left].map(([rule, found]) => [rule, found.length])),
       version: world.version,
-      base: (await world.files.look(resolve(world.cwd, folder)))?.kind === 'folder' ? folder : dirname(folder),
+      base: await baseOf(folder, world),
       writing,
     };
     await writeAnswer(world, writing, () => render(result, PLAIN));
@@ -48,6 +48,12 @@ export const lintVerb: Implementation<z.infer<typeof lintInput>, Output> = {
     return `${result.verdict}: ${summary(result)}, written to ${result.writing.file}`;
   },
 };
+
+/** What was sealed is named by its paths in the project. */
+async function baseOf(named: string, world: World): Promise<string> {
+  if (!(await isPlain(named, world))) return '.';
+  return (await world.files.look(resolve(world.cwd, named)))?.kind === 'folder' ? named : dirname(named);
+}
 
 function summary({ counts, ignored }: Output): string {
   const part = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;

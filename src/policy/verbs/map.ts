@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
 import { analyse, analyseWalls } from '../analysis.ts';
 import { connectionsOf } from '../connections.ts';
 import { fact } from '../drawing/count.ts';
 import { policyFault } from '../faults.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { mapInput, mapOutput } from '../operations.ts';
 import { showFindings } from './show-findings.ts';
 import { PLAIN } from './plain.ts';
@@ -14,14 +13,14 @@ import { askedFor, deliver, type Forms, written } from './written.ts';
 type Output = z.infer<typeof mapOutput>;
 
 export const mapVerb: Implementation<z.infer<typeof mapInput>, Output> = {
-  async run({ folder, profile = 'specification', cni, summary = false, output, out }, world) {
+  async run({ folder, profile = 'specification', cni, summary = false, output, out, root, home }, world) {
     const writing = askedFor({ output, out });
     if (summary && writing !== undefined && writing.format !== 'json' && writing.format !== 'table') {
       // It has no pairs, and a drawing without pairs would say that all is closed.
       const detail = 'A summary is written as a table or as json.';
       throw policyFault('policy.format-unknown', { where: writing.format, detail });
     }
-    const files = await manifestsBelow(world.files, resolve(world.cwd, folder));
+    const files = await manifestsOf(folder, { root, home }, world);
     const analysis = (summary ? analyseWalls : analyse)(files, profile, cni);
     const { connectivity, walls, findings, counts, ignored } = analysis;
     const result: Output = {

@@ -1,10 +1,9 @@
-import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
 import { analyse } from '../analysis.ts';
 import { placeText } from '../document.ts';
 import { type Finding, Findings } from '../findings.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { rolloutInput, rolloutOutput } from '../operations.ts';
 import { portText } from '../port-set.ts';
 import type { Trouble } from '../rollout/comparison.ts';
@@ -16,11 +15,8 @@ type Output = z.infer<typeof rolloutOutput>;
 type Step = Output['steps'][number];
 
 export const rolloutVerb: Implementation<z.infer<typeof rolloutInput>, Output> = {
-  async run({ from, to, profile = 'specification', cni }, world) {
-    const [old, now] = [
-      await manifestsBelow(world.files, resolve(world.cwd, from)),
-      await manifestsBelow(world.files, resolve(world.cwd, to)),
-    ];
+  async run({ from, to, profile = 'specification', cni, root, home }, world) {
+    const [old, now] = [await manifestsOf(from, { root, home }, world), await manifestsOf(to, { root, home }, world)];
     const [before, after] = [analyse(old, profile, cni), analyse(now, profile, cni)];
     const none = { profile, steps: [], analysed: 0, complete: false, reached: false };
     const errors: Finding[] = [

@@ -6,7 +6,7 @@ import { policyFault } from '../faults.ts';
 import { readFlowSet } from '../flow-set.ts';
 import { isMarked } from '../generate/generate.ts';
 import { resolveFlows } from '../generate/resolve.ts';
-import { manifestsBelow } from '../io/manifests.ts';
+import { manifestsOf } from '../io/manifests.ts';
 import type { suggestInput, suggestOutput } from '../operations.ts';
 import { readCluster } from '../read-cluster.ts';
 import { withAccepted } from '../suggest/accept.ts';
@@ -36,9 +36,7 @@ export const suggestVerb: Implementation<z.infer<typeof suggestInput>, Output> =
       owner,
       reason,
     } = input;
-    const files = (await manifestsBelow(world.files, resolve(world.cwd, folder))).filter(
-      ({ bytes }) => !isMarked(bytes),
-    );
+    const files = (await manifestsOf(folder, input, world)).filter(({ bytes }) => !isMarked(bytes));
     const { cluster, findings } = readCluster(files, { profile: 'specification' });
     if (findings.errors.length > 0) {
       return { verdict: 'unknown', proposals: [], unclear: [], accepted: [], errors: [...findings.errors] };
