@@ -1,2 +1,3 @@
 export { craftBundle, type Lies, type Member } from './craft.ts';
+export { bundleLies, type Sample } from './lies.ts';
 export { endOfProcess, memoryFolder, type Outside, outsideWith, type Some } from './outside.ts';
