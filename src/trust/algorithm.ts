@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import type { CryptoModule } from './crypto-profile.ts';
 import { decodeBase64, isSoundEd25519 } from '#formats';
 
 /** Algorithms for artifacts and roots. Ed25519 is what `init` makes; all are verified. */
@@ -78,8 +79,8 @@ export function signatureFits(key: PublicKey, message: Uint8Array, signature: Ui
 
 /** A private key at work, wherever it lies. */
 export interface SigningKey extends PublicKey {
-  /** What does the operation: this process's OpenSSL, a token's module, an agent. Never a claim of validation. */
-  readonly module: string;
+  /** What does the operation: this process's OpenSSL, a token's module, an agent. */
+  readonly module: CryptoModule;
   sign(message: Uint8Array): Uint8Array;
 }
 

@@ -1,3 +1,4 @@
+import type { TrustCode } from './faults.ts';
 import { type Judged, readRoot, refuse, type Root } from './root.ts';
 import { countHolders } from './threshold.ts';
 
@@ -32,7 +33,9 @@ export function extendChain(root: Root, newerRootBytes: readonly Uint8Array[]): 
   for (const bytes of newerRootBytes) {
     const read = readRoot(bytes);
     if (!read.ok) return read;
-    const { root: next, envelope } = read.value;
+    const { envelope } = read.value;
+    // Whoever judges by a profile judges all that follows by it.
+    const next = last.profile === undefined ? read.value.root : { ...read.value.root, profile: last.profile };
     const where = `version ${next.version}`;
     if (next.version < last.version) continue;
     if (next.version === last.version) {
@@ -60,9 +63,16 @@ export function extendChain(root: Root, newerRootBytes: readonly Uint8Array[]): 
     }
     const count = countHolders(last, 'root', envelope);
     if (!count.ok) {
-      const code = count.reason.code === 'trust.foreign-key' ? 'trust.foreign-root' : 'trust.root-not-succeeded';
+      const code =
+        count.reason.code === 'trust.foreign-key'
+          ? 'trust.foreign-root'
+          : count.reason.code === 'trust.algorithm'
+            ? 'trust.algorithm'
+            : 'trust.root-not-succeeded';
       return refuse(code, where, count.reason.detail);
     }
+    const own = next.profile === undefined ? count : countHolders(next, 'root', envelope);
+    if (!own.ok) return refuse(own.reason.code as TrustCode, where, own.reason.detail);
     last = next;
     added.push(bytes);
     passed.push(next);

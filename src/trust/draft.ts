@@ -8,7 +8,7 @@ import {
   pae,
   parseStrictJson,
 } from '#formats';
-import { isObject } from '#kernel';
+import { isObject, type Reason } from '#kernel';
 import { type PublicKey, signatureFits } from './algorithm.ts';
 import { parseRoot, readRoot, type Root, ROOT_PAYLOAD_TYPE, ROOT_SIZE_LIMIT } from './root.ts';
 import { countHolders } from './threshold.ts';
@@ -119,6 +119,8 @@ export interface Progress {
   /** Holders who could still sign. */
   readonly missing: readonly string[];
   readonly enough: boolean;
+  /** Why it is not enough. */
+  readonly reason?: Reason;
 }
 
 export function progressOf(root: Root, draft: Draft): Progress {
@@ -130,5 +132,6 @@ export function progressOf(root: Root, draft: Draft): Progress {
     signed: count.holders,
     missing: all.filter((name) => !count.holders.includes(name)),
     enough: count.ok,
+    ...(count.ok ? {} : { reason: count.reason }),
   };
 }

@@ -113,6 +113,27 @@ export const trustCatalogue = {
     title: "The ledger's key is not the one that its verifier key names.",
     fix: 'HOME/keys/ledger.key and HOME/trust/ledger.vkey were made together; restore both from the same backup.',
   },
+  'trust.crypto-profile': {
+    title: 'The crypto profile cannot be understood.',
+    fix: "Mend crypto.yaml in the home, or the file that SALLYPORT_CRYPTO names ('docs/spec/crypto-profile.md' describes it); until then nothing is signed or verified.",
+  },
+  'trust.crypto-module': {
+    title: 'The crypto profile does not let this module do the operation.',
+    fix: "Use a module that it allows ('sallyport trust show' lists them): a key on a token, or OpenSSL with its FIPS provider active, named in OPENSSL_CONF.",
+  },
+  'trust.algorithm-outside': {
+    title: 'The crypto profile does not sign by this algorithm.',
+    fix: "Make or name a key of an algorithm that it allows; 'sallyport trust show' lists them.",
+  },
+  'trust.key-derivation': {
+    title: 'The key file is not encrypted as the crypto profile demands.',
+    fix: "Open it with the tool that made it and encrypt it again ('openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000' writes PBKDF2), or make a new key here.",
+  },
+  'trust.algorithm': {
+    kind: 'reason',
+    title: 'It is signed by an algorithm that the crypto profile of this side does not verify.',
+    fix: "Have it signed by keys of an algorithm that the profile allows ('sallyport trust show' lists them), or have the profile changed by whoever is responsible for it.",
+  },
   'trust.fingerprint-needed': {
     title: 'Pinning a root needs its fingerprint, and nobody can be asked here.',
     fix: "Get the fingerprint from the root's owner by another way than the file ('sallyport trust show' prints it there) and give it with --fingerprint HEX.",

@@ -1,6 +1,7 @@
 export { type Algorithm, algorithms, keyidOf, type PublicKey, readPublicKey, signatureFits } from './algorithm.ts';
 export { type Extension, extendChain } from './chain.ts';
 export { trustCatalogue } from './faults.ts';
+export { opensslModule, readCryptoProfile } from './io/crypto-profiles.ts';
 export {
   keyNames,
   keySigner,

@@ -41,6 +41,17 @@ export const showOutput = z.object({
   signatures: signatures.optional(),
   /** Of a side. */
   ledger: z.object({ origin: z.string(), vkey: z.string() }).optional(),
+  /** Which algorithms and modules count here, and what this process does its operations by. */
+  crypto: z.object({
+    profile: z.string(),
+    digest: z.string().optional(),
+    sign: z.array(z.string()),
+    verify: z.array(z.string()),
+    hashes: z.array(z.string()),
+    keyFiles: z.array(z.string()),
+    modules: z.array(z.string()),
+    module: z.object({ kind: z.string(), name: z.string(), validation: z.enum(['not validated', 'not known']) }),
+  }),
 });
 export type ShowOutput = z.infer<typeof showOutput>;
 
@@ -78,6 +89,12 @@ export const keyNewOutput = z.object({
   algorithm: z.string(),
   keyid: z.string(),
   encrypted: z.boolean(),
+  /** How the passphrase becomes the key of the file. */
+  derivation: z.enum(['scrypt', 'pbkdf2', 'other']).optional(),
+  /** The crypto profile that held, and what did the operation. */
+  profile: z.string(),
+  module: z.string(),
+  validation: z.enum(['not validated', 'not known']),
 });
 export type KeyNewOutput = z.infer<typeof keyNewOutput>;
 
@@ -93,8 +110,10 @@ const keyPublicOutput = z.object({
   holder: z.string(),
   algorithm: z.string(),
   keyid: z.string(),
-  /** What does the operations of this key. */
+  /** What does the operations of this key, by its own words. */
   module: z.string(),
+  /** Of that module; never a claim. */
+  validation: z.enum(['not validated', 'not known']),
 });
 export type KeyPublicOutput = z.infer<typeof keyPublicOutput>;
 
@@ -272,7 +291,7 @@ export function trustOperations(
         {
           key: 'algorithm',
           form: '--algorithm NAME',
-          help: 'ed25519 (default), ecdsa-p256, ecdsa-p384, ml-dsa-65 or ml-dsa-87',
+          help: 'ed25519 (default where the crypto profile has it), ecdsa-p256, ecdsa-p384, ml-dsa-65 or ml-dsa-87',
         },
         {
           key: 'passphraseFile',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { decodeEnvelope, encodeBase64, type Envelope, isProblem, parseStrictJson } from '#formats';
 import { type Instant, isInstant, isObject, printable, type Reason } from '#kernel';
 import { algorithms, type PublicKey, readPublicKey } from './algorithm.ts';
+import type { CryptoProfile } from './crypto-profile.ts';
 import type { TrustCode } from './faults.ts';
 import { type Custody, custodies, holdersApart, isRole, keysApart, type Role, roles } from './role.ts';
 import { countHolders } from './threshold.ts';
@@ -46,6 +47,8 @@ export interface Root {
   readonly revoked: readonly Revocation[];
   /** sha256 over the payload bytes, 64 hex digits. */
   readonly fingerprint: string;
+  /** By which this reader judges with it; it stands in no document. Absent: every algorithm counts. */
+  readonly profile?: CryptoProfile;
 }
 
 /** What a root is written from. */

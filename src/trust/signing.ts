@@ -7,6 +7,8 @@ export interface Signer {
   readonly algorithm: Algorithm;
   /** Whose key it is in the side's root. */
   readonly holder: string;
+  /** What does the operation, by its own words. */
+  readonly module: string;
   sign(message: Uint8Array): Uint8Array;
   readonly publicKeyPem: string;
 }

@@ -1,6 +1,7 @@
 import { type Envelope, pae } from '#formats';
 import { printable, type Reason } from '#kernel';
 import { type PublicKey, signatureFits } from './algorithm.ts';
+import { algorithmReason, allowsAlgorithm } from './crypto-profile.ts';
 import type { Role } from './role.ts';
 import type { Root } from './root.ts';
 
@@ -20,9 +21,16 @@ export function countHolders(
   const wanted = requiredKeys(root, role, known);
   const signed = new Set<string>();
   let ofOtherRole = false;
+  let outside: PublicKey | undefined;
   for (const { keyid, sig } of envelope.signatures) {
     // The id is a hint that nobody signed: without one, every key of the role is tried.
-    const candidates = keyid === '' ? wanted : [known.get(keyid)].filter((key) => key !== undefined);
+    const named = keyid === '' ? wanted : [known.get(keyid)].filter((key) => key !== undefined);
+    const candidates = named.filter((key) => isAllowed(root, role, key));
+    if (candidates.length < named.length) {
+      outside ??= named.find((key) => !candidates.includes(key));
+      // What no allowed algorithm can judge is passed over like a signature of a stranger.
+      if (candidates.length === 0) continue;
+    }
     const key = candidates.find((candidate) => signatureFits(candidate, message, sig));
     if (key === undefined) {
       if (keyid !== '' && candidates.length > 0)
@@ -43,12 +51,20 @@ export function countHolders(
     const detail = `Key ${revoked.keyid} is revoked since ${revoked.since} (${revoked.reason}); ${need}`;
     return { ok: false, reason: { code: 'trust.revoked-key', where: '', detail }, holders };
   }
+  if (outside !== undefined && root.profile !== undefined) {
+    return { ok: false, reason: algorithmReason(root.profile, outside.keyid, outside.algorithm, need), holders };
+  }
   if (holders.length === 0 && signed.size === 0) {
     const ids = envelope.signatures.map(({ keyid }) => (keyid === '' ? 'a key without an id' : printable(keyid)));
     return no('trust.foreign-key', `It is signed by ${ids.slice(0, 4).join(', ')}.`);
   }
   if (holders.length === 0 && ofOtherRole) return no('trust.wrong-role', need);
   return { ok: false, reason: { code: 'trust.threshold', where: '', detail: need }, holders };
+}
+
+/** The algorithm of the ledger's key is fixed by its format (C2SP signed-note), whatever a profile says of people's. */
+function isAllowed({ profile }: Root, role: Role, { algorithm }: PublicKey): boolean {
+  return profile === undefined || role === 'ledger' || allowsAlgorithm(profile, 'verify', algorithm);
 }
 
 /** Which holders of a role sign completely with these keys, and how many the root demands. */

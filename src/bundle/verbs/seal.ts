@@ -118,6 +118,8 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
             bytes: index.bytes,
             custody,
             holders: signers.map(({ holder }) => holder),
+            // What did each operation, by its own words, which claim no validation.
+            signed: inKeyOrder(signers).map(({ keyid, algorithm, module }) => ({ keyid, algorithm, module })),
           },
         });
         recorded = { index: entry, size, root };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openEnclave } from '#enclave';
 import { errorMessage, type Implementation, type World } from '#kernel';
 import { canUnpackTools, childEnvironment, findProgram, namespacesAllowed, runProcess, toolAtHand } from '#system';
+import { opensslModule, readCryptoProfile } from '#trust';
 import type { DoctorOutput } from '../operations.ts';
 
 type Check = DoctorOutput['checks'][number];
@@ -20,6 +21,10 @@ export const doctorVerb: Implementation<Record<string, never>, DoctorOutput> = {
     add('kernel', process.platform === 'linux', `${process.platform} ${release()}`, 'nothing works', 'Use Linux.');
     const node = process.versions.node;
     add('Node', Number.parseInt(node, 10) >= 26, `${node} (pinned)`, 'nothing works', "Run 'npm ci' again.");
+
+    const { name: openssl, validation } = opensslModule();
+    const profile = await readCryptoProfile(world.files, undefined, env);
+    add('cryptography', true, `${openssl}; validation: ${validation}; profile ${profile.name}`, '', '');
 
     const unpack = await canUnpackTools(env);
     const manner = 'Install apt-get and dpkg-deb, or the tool itself, by the machine’s own means.';

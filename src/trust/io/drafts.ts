@@ -14,6 +14,7 @@ import { trustFault } from '../faults.ts';
 import type { Root } from '../root.ts';
 import type { Custody } from '../role.ts';
 import { judgeRoot } from '../verification.ts';
+import { cryptoProfile, underProfile } from './crypto-profiles.ts';
 import { homeOf, type Place } from './place.ts';
 import { isRehearsalHome, type KeptRoot, readPinned, readRoots } from './roots.ts';
 
@@ -67,11 +68,12 @@ interface Chain {
 /** The chains that a side keeps: its own, and the one that it pinned. */
 async function chainsOf(files: Files, home: Place): Promise<readonly Chain[]> {
   const { trust } = homeOf(home);
+  const profile = await cryptoProfile(files, home);
   const own = await readRoots(files, home);
   const pinned = await readPinned(files, home);
   const chain = (roots: readonly KeptRoot[], folder: string): Chain[] => {
     const last = roots.at(-1)?.root;
-    return last === undefined ? [] : [{ roots, last, folder }];
+    return last === undefined ? [] : [{ roots, last: underProfile(last, profile), folder }];
   };
   return [...chain(own, pinned === undefined ? trust : `${trust}/own`), ...chain(pinned?.chain ?? [], trust)];
 }
@@ -137,12 +139,17 @@ function reasonsAgainst(last: Root, draft: Draft): readonly Reason[] {
     const detail = `The side has version ${last.version}, fingerprint ${last.fingerprint}.`;
     return [{ code: 'trust.foreign-root', where: `version ${root.version}`, detail }];
   }
+  const next = last.profile === undefined ? root : { ...root, profile: last.profile };
   for (const [judge, code] of [
     [last, 'trust.root-not-succeeded'],
-    [root, 'trust.root-unsigned'],
+    [next, 'trust.root-unsigned'],
   ] as const) {
     const progress = progressOf(judge, draft);
     if (progress.enough) continue;
+    if (progress.reason?.code === 'trust.algorithm') {
+      reasons.push({ ...progress.reason, where: `version ${root.version}` });
+      continue;
+    }
     const detail = `${progress.signed.length} of ${progress.threshold} holders of version ${judge.version} signed; these could: ${progress.missing.join(', ')}.`;
     reasons.push({ code, where: `version ${root.version}`, detail });
   }

@@ -2,10 +2,12 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } fr
 import { errorCode, type Files } from '#kernel';
 import { readIfThere, writeDurably } from '#system';
 import type { Algorithm } from '../algorithm.ts';
+import { allowsAlgorithm, type CryptoProfile, DEFAULT_PROFILE } from '../crypto-profile.ts';
 import { encryptPrivateKey, IV_SIZE, SALT_SIZE } from '../encrypted-key.ts';
 import { trustFault } from '../faults.ts';
 import { encodePublicHalf, parsePublicHalf, PUBLIC_HALF_SIZE_LIMIT, type PublicHalf } from '../public-half.ts';
 import { isHolderName } from '../root.ts';
+import { opensslModule, requireModule } from './crypto-profiles.ts';
 import { type Passphrases, type PrivateKey, readPrivateKey } from './keys.ts';
 
 export interface NewKey {
@@ -13,6 +15,8 @@ export interface NewKey {
   readonly algorithm: Algorithm;
   /** Absent: the file is not encrypted. */
   readonly passphrases?: Passphrases;
+  /** What may be made, and by what the file is encrypted. */
+  readonly profile?: CryptoProfile;
 }
 
 /**
@@ -24,8 +28,13 @@ export async function makeKeyFiles(
   path: string,
   options: NewKey,
 ): Promise<{ key: PrivateKey; publicPath: string }> {
-  const { holder, algorithm, passphrases } = options;
+  const { holder, algorithm, passphrases, profile = DEFAULT_PROFILE } = options;
   if (!isHolderName(holder)) throw trustFault('trust.holder-name', { where: '--holder' });
+  if (!allowsAlgorithm(profile, 'sign', algorithm)) {
+    const detail = `The profile ${profile.name} signs by ${profile.sign.join(', ') || 'nothing'}.`;
+    throw trustFault('trust.algorithm-outside', { where: algorithm, detail });
+  }
+  requireModule(profile, opensslModule());
   const publicPath = `${path}.pub.json`;
   if ((await files.look(publicPath)) !== undefined) throw trustFault('trust.key-exists', { where: publicPath });
   const given = passphrases === undefined ? undefined : await passphrases(path);
@@ -35,11 +44,11 @@ export async function makeKeyFiles(
   }
   if ((await files.look(path)) === undefined) {
     await onlyOnce(
-      () => writeDurably(files, path, pemOf(algorithm, passphrase), { mode: 0o600, exclusive: true }),
+      () => writeDurably(files, path, pemOf(algorithm, passphrase, profile), { mode: 0o600, exclusive: true }),
       path,
     );
   }
-  const key = await readPrivateKey(files, path, passphrases);
+  const key = await readPrivateKey(files, path, passphrases, profile);
   const encrypted = Buffer.from(await files.read(path, PUBLIC_HALF_SIZE_LIMIT)).includes('ENCRYPTED');
   if (key.algorithm !== algorithm || encrypted !== (passphrase !== undefined)) {
     throw trustFault('trust.key-exists', {
@@ -55,16 +64,23 @@ export async function makeKeyFiles(
   return { key, publicPath };
 }
 
-function pemOf(algorithm: Algorithm, passphrase: string | undefined): string {
-  const key = generate(algorithm);
-  if (passphrase === undefined) return key.export({ format: 'pem', type: 'pkcs8' }).toString();
-  const pem = encryptPrivateKey(key, passphrase, randomBytes(SALT_SIZE), randomBytes(IV_SIZE));
+function pemOf(algorithm: Algorithm, passphrase: string | undefined, profile: CryptoProfile): string {
+  if (passphrase === undefined)
+    return generatePrivateKey(algorithm).export({ format: 'pem', type: 'pkcs8' }).toString();
+  const by = profile.keyFiles.find((one) => one !== 'other');
+  if (by === undefined) {
+    throw trustFault('trust.key-derivation', {
+      detail: `The profile ${profile.name} allows none that is written here.`,
+    });
+  }
+  const key = generatePrivateKey(algorithm);
+  const pem = encryptPrivateKey(key, passphrase, randomBytes(SALT_SIZE), randomBytes(IV_SIZE), by);
   // A key that cannot be opened again must not be left as the only copy.
   if (!createPrivateKey({ key: pem, passphrase }).equals(key)) throw new Error('the encrypted key does not open');
   return pem;
 }
 
-function generate(algorithm: Algorithm): KeyObject {
+export function generatePrivateKey(algorithm: Algorithm): KeyObject {
   switch (algorithm) {
     case 'ed25519':
       return generateKeyPairSync('ed25519').privateKey;

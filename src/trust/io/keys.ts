@@ -4,10 +4,12 @@ import { formatVkey, isProblem, NOTE_ED25519, noteKeyHash, parseVkey } from '#fo
 import { errorCode, type Files, printable, type World } from '#kernel';
 import { readIfThere } from '#system';
 import { publicKeyOf, type SigningKey, signWith } from '../algorithm.ts';
+import { allowsAlgorithm, type CryptoProfile, DEFAULT_PROFILE, keyDerivationOf } from '../crypto-profile.ts';
 import { trustFault } from '../faults.ts';
 import type { Role } from '../role.ts';
 import type { Root } from '../root.ts';
 import type { Signer } from '../signing.ts';
+import { cryptoProfile, opensslModule, requireModule } from './crypto-profiles.ts';
 import { homeOf, type Place } from './place.ts';
 import { tokenKey } from './pkcs11.ts';
 import { readPinned, readRoots } from './roots.ts';
@@ -36,19 +38,52 @@ export function keyNames(cwd: string, names: readonly string[] = []): string[] {
   return names.map((name) => (isKeyReference(name) ? name : resolve(cwd, name)));
 }
 
-/** A key by its name: a private key file, a PKCS #11 URI, or `ssh-agent:` and which. */
-export async function signingKey(files: Files, name: string, passphrases?: Passphrases): Promise<SigningKey> {
+/**
+ * A key by its name: a private key file, a PKCS #11 URI, or `ssh-agent:` and which. Throws trust.algorithm-outside and
+ * trust.crypto-module where the profile does not let it sign.
+ */
+export async function signingKey(
+  files: Files,
+  name: string,
+  passphrases: Passphrases | undefined,
+  profile: CryptoProfile,
+): Promise<SigningKey> {
+  const key = await keyNamed(files, name, passphrases, profile);
+  if (!allowsAlgorithm(profile, 'sign', key.algorithm)) {
+    const detail = `The key is of ${key.algorithm}; the profile ${profile.name} signs by ${profile.sign.join(', ') || 'nothing'}.`;
+    throw trustFault('trust.algorithm-outside', { where: printable(name), detail });
+  }
+  requireModule(profile, key.module);
+  return key;
+}
+
+async function keyNamed(
+  files: Files,
+  name: string,
+  passphrases: Passphrases | undefined,
+  profile: CryptoProfile,
+): Promise<SigningKey> {
   if (name.startsWith('ssh-agent:')) return agentKey(name, process.env);
   if (name.startsWith('pkcs11:')) {
     return tokenKey(files, name, async () => (await passphrases?.(name))?.[0]);
   }
-  return readPrivateKey(files, name, passphrases);
+  return readPrivateKey(files, name, passphrases, profile);
 }
 
 /** A private key file: PKCS#8 PEM, encrypted or not; a plain file that only its owner can read. */
-export async function readPrivateKey(files: Files, path: string, passphrases?: Passphrases): Promise<PrivateKey> {
+export async function readPrivateKey(
+  files: Files,
+  path: string,
+  passphrases?: Passphrases,
+  profile: CryptoProfile = DEFAULT_PROFILE,
+): Promise<PrivateKey> {
   const pem = Buffer.from(await readSecret(files, path)).toString('latin1');
   const encrypted = ENCRYPTED.test(pem);
+  const derivation = keyDerivationOf(pem);
+  if (derivation !== undefined && !profile.keyFiles.includes(derivation)) {
+    const detail = `It is encrypted by ${derivation === 'other' ? 'an older form' : derivation}; the profile ${profile.name} allows ${profile.keyFiles.join(', ') || 'none'}.`;
+    throw trustFault('trust.key-derivation', { where: path, detail });
+  }
   return parsePrivateKey(pem, path, encrypted && passphrases !== undefined ? await passphrases(path) : []);
 }
 
@@ -132,7 +167,7 @@ export function parsePrivateKey(pem: string, where: string, passphrases: readonl
   return {
     ...known,
     private: key,
-    module: `OpenSSL ${process.versions.openssl}`,
+    module: opensslModule(),
     sign: (message) => signWith(known.algorithm, key, message),
   };
 }
@@ -158,6 +193,7 @@ export function signerOf(key: SigningKey, holder: string): Signer {
     keyid: key.keyid,
     algorithm: key.algorithm,
     holder,
+    module: key.module.name,
     sign: (message) => key.sign(message),
     publicKeyPem: publicPem(key.object),
   };
@@ -183,8 +219,9 @@ export async function sealersOf(
   if (roots.length === 0) throw trustFault('trust.no-root', { where: homeOf(home).path });
   const paths = keyFiles === undefined || keyFiles.length === 0 ? [`${homeOf(home).keys}/sealer.key`] : keyFiles;
   const signers = new Map<string, Signer>();
+  const profile = await cryptoProfile(files, home);
   for (const path of paths) {
-    const key = await signingKey(files, path, passphrases);
+    const key = await signingKey(files, path, passphrases, profile);
     const holder = roots.map((root) => holderOf(root, key.keyid, 'sealer')).find((name) => name !== undefined);
     if (holder === undefined) {
       throw trustFault('trust.key-unknown', { where: path, detail: `Role sealer, key ${key.keyid}.` });
@@ -204,8 +241,10 @@ export async function roleSigners(
 ): Promise<readonly Signer[]> {
   const roles = typeof role === 'string' ? [role] : role;
   const signers = new Map<string, Signer>();
+  // A root that judges a side carries the profile of its home, where that restricts anything.
+  const profile = root.profile ?? (await cryptoProfile(files));
   for (const path of keyFiles) {
-    const key = await signingKey(files, path, passphrases);
+    const key = await signingKey(files, path, passphrases, profile);
     const holder = roles.map((one) => holderOf(root, key.keyid, one)).find((name) => name !== undefined);
     if (holder === undefined) {
       throw trustFault('trust.key-unknown', { where: path, detail: `Role ${roles.join(' or ')}, key ${key.keyid}.` });
@@ -217,7 +256,7 @@ export async function roleSigners(
 
 /** A signer of any key file, for statements that no root judges: a scanner's, known by its public key. */
 export async function keySigner(files: Files, path: string, name: string, passphrases?: Passphrases): Promise<Signer> {
-  return signerOf(await signingKey(files, path, passphrases), name);
+  return signerOf(await signingKey(files, path, passphrases, await cryptoProfile(files)), name);
 }
 
 function holderOf(root: Root, keyid: string, role: Role): string | undefined {
@@ -241,6 +280,7 @@ export interface NoteSigner {
 
 export async function ledgerSigner(files: Files, home: Place): Promise<NoteSigner> {
   const at = homeOf(home);
+  await cryptoProfile(files, home);
   const vkey = await readVkey(files, home);
   const key = await readPrivateKey(files, `${at.keys}/ledger.key`);
   const raw = key.spki.subarray(-32);

@@ -95,7 +95,7 @@ export async function tokenKey(files: Files, uri: string, pin: () => Promise<str
   }
   return {
     ...known,
-    module: `PKCS #11 ${reference.module}`,
+    module: { kind: 'pkcs11', name: moduleName(uri, reference), validation: 'not known' },
     sign(message) {
       const folder = mkdtempSync(join(tmpdir(), 'sallyport-token-'));
       try {
@@ -148,6 +148,35 @@ function run(uri: string, args: readonly string[], pin: string | undefined): Buf
     throw trustFault('trust.token', { where: uri, detail: `pkcs11-tool says: ${printable(words).slice(0, 300)}` });
   }
   return ended.stdout;
+}
+
+/** What module and token say of themselves: the library and its maker, and the maker, model and firmware of the token. */
+function moduleName(uri: string, { module, token }: TokenReference): string {
+  const library = fieldsOf(run(uri, ['--module', module, '--show-info'], undefined).toString('utf8'));
+  const slots = run(uri, ['--module', module, '--list-token-slots'], undefined)
+    .toString('utf8')
+    .split(/^(?=Slot )/m);
+  const own = slots.map(fieldsOf).find((fields) => fields.get('token label') === token) ?? new Map<string, string>();
+  const said = [
+    ['library', library.get('library')],
+    ['of', library.get('manufacturer')],
+    ['token model', own.get('token model')],
+    ['of', own.get('token manufacturer')],
+    ['firmware', own.get('firmware version')],
+  ] as const;
+  const words = said.flatMap(([name, value]) => (value === undefined || value === '' ? [] : [`${name} ${value}`]));
+  return printable(`PKCS #11 ${module}: ${words.join(', ')}`).slice(0, 500);
+}
+
+/** `name : value` a line, as pkcs11-tool prints what it found. */
+function fieldsOf(text: string): ReadonlyMap<string, string> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const at = line.indexOf(':');
+      const name = line.slice(0, Math.max(0, at)).trim().toLowerCase();
+      return name === '' ? [] : [[name, line.slice(at + 1).trim()] as const];
+    }),
+  );
 }
 
 interface TokenObject {

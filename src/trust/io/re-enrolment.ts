@@ -7,8 +7,9 @@ import { trustFault } from '../faults.ts';
 import { isRevocationReason, readRoot, type Root } from '../root.ts';
 import { judgeRoot } from '../verification.ts';
 import { readDraft } from './drafts.ts';
+import { cryptoProfile } from './crypto-profiles.ts';
 import { homeOf, type Place } from './place.ts';
-import { isRehearsalHome, type KeptRoot, type Pinning, readPinned, readRoots } from './roots.ts';
+import { isRehearsalHome, type KeptRoot, outsideProfile, type Pinning, readPinned, readRoots } from './roots.ts';
 
 export interface ReenrolOptions {
   readonly now: number;
@@ -75,7 +76,9 @@ export async function reenrol(files: Files, home: Place, path: string, options: 
   if (dropped !== undefined) {
     return refused({ code: 'trust.revocation-dropped', where, detail: `Key ${dropped} was revoked.` });
   }
-  const unfit = judgeRoot(root, { now, expectRehearsal: await isRehearsalHome(files, home) });
+  const unfit =
+    judgeRoot(root, { now, expectRehearsal: await isRehearsalHome(files, home) }) ??
+    outsideProfile({ root, bytes, path }, await cryptoProfile(files, home));
   if (unfit !== undefined) return refused(unfit);
 
   const ledger = await options.ledger();

@@ -1,4 +1,4 @@
-import { decodeBase64, encodeBase64, parseStrictJson } from '#formats';
+import { decodeBase64, decodeEnvelope, encodeBase64, isProblem, parseStrictJson } from '#formats';
 import {
   errorCode,
   type Files,
@@ -12,10 +12,13 @@ import {
 } from '#kernel';
 import { makeFolderDurably, readIfThere, writeDurably } from '#system';
 import { extendChain } from '../chain.ts';
+import type { CryptoProfile } from '../crypto-profile.ts';
 import { trustFault } from '../faults.ts';
 import { readRoot, type Root, ROOT_SIZE_LIMIT } from '../root.ts';
 import type { Custody } from '../role.ts';
 import { judgeRoot } from '../verification.ts';
+import { countHolders } from '../threshold.ts';
+import { cryptoProfile, underProfile } from './crypto-profiles.ts';
 import { homeOf, type Place } from './place.ts';
 
 /** A root with the file that holds it. */
@@ -162,8 +165,9 @@ export interface EffectiveRoot {
   /** Whether the home was made for a rehearsal: what `expectRehearsal` of a verification has to be. */
   readonly rehearsal: boolean;
   /**
-   * Set where `--root` is not on the pinned chain (`trust.foreign-root`): the answer of the command is negative. `root`
-   * is the pinned one even then, so that a caller who overlooks it trusts nobody new.
+   * Set where `--root` is not on the pinned chain (`trust.foreign-root`) or is signed by algorithms that the profile
+   * does not verify (`trust.algorithm`): the answer of the command is negative. `root` is the pinned one even then, so
+   * that a caller who overlooks it trusts nobody new; by a profile its signatures do not count anyway.
    */
   readonly refusal?: Reason;
 }
@@ -175,18 +179,23 @@ export interface EffectiveRoot {
  */
 export async function effectiveRoot(files: Files, home: Place | undefined, rootFile?: string): Promise<EffectiveRoot> {
   const rehearsal = await isRehearsalHome(files, home);
+  const profile = await cryptoProfile(files, home);
   const pinned = home === undefined ? undefined : await readPinned(files, home);
   const given = rootFile === undefined ? undefined : await readRootFile(files, rootFile);
   if (pinned === undefined) {
     if (given === undefined) throw trustFault('trust.no-root', { where: home === undefined ? '' : homeOf(home).path });
-    return effective([given], false, rehearsal);
+    const outside = outsideProfile(given, profile);
+    const alone = effective([given], false, rehearsal, profile);
+    return outside === undefined ? alone : { ...alone, refusal: outside };
   }
-  const kept = effective(pinned.chain, true, rehearsal);
+  const kept = effective(pinned.chain, true, rehearsal, profile);
   if (given === undefined) return kept;
   if (pinned.chain.some(({ root }) => root.fingerprint === given.root.fingerprint)) return kept;
   if (given.root.version > pinned.root.version) {
-    const extension = extendChain(pinned.root, [given.bytes]);
-    if (extension.ok) return effective([...pinned.chain, given], true, rehearsal);
+    const extension = extendChain(kept.root, [given.bytes]);
+    if (extension.ok) return effective([...pinned.chain, given], true, rehearsal, profile);
+    if (extension.reason.code === 'trust.algorithm')
+      return { ...kept, refusal: { ...extension.reason, where: given.path } };
   }
   const detail = `Its fingerprint is ${given.root.fingerprint}; the pinned root has ${kept.fingerprint}.`;
   return { ...kept, refusal: { code: 'trust.foreign-root', where: given.path, detail } };
@@ -202,11 +211,26 @@ export async function rootOfPersons(files: Files, home: Place, rootFile?: string
   return effectiveRoot(files, home, (await readRoots(files, home)).at(-1)?.path);
 }
 
-function effective(chain: readonly KeptRoot[], pinned: boolean, rehearsal: boolean): EffectiveRoot {
+/** Why a root that a person brings cannot be believed by a profile: it is not signed by what that verifies. */
+export function outsideProfile({ root, bytes, path }: KeptRoot, profile: CryptoProfile): Reason | undefined {
+  const under = underProfile(root, profile);
+  if (under === root) return undefined;
+  const envelope = decodeEnvelope(bytes, { size: ROOT_SIZE_LIMIT });
+  const count = isProblem(envelope) ? undefined : countHolders(under, 'root', envelope);
+  if (count?.ok === true) return undefined;
+  return { code: 'trust.algorithm', where: path, detail: count?.reason.detail ?? '' };
+}
+
+function effective(
+  chain: readonly KeptRoot[],
+  pinned: boolean,
+  rehearsal: boolean,
+  profile: CryptoProfile,
+): EffectiveRoot {
   const last = chain.at(-1);
   if (last === undefined) throw new Error('a chain has a root');
   return {
-    root: last.root,
+    root: underProfile(last.root, profile),
     chain: chain.map(({ bytes }) => bytes),
     path: last.path,
     pinned,
@@ -277,7 +301,9 @@ export async function pinRoot(files: Files, home: Place, rootFile: string, optio
     await settle(files, home);
     return { verdict: 'already-pinned', reasons: [], root: { ...shown, path: same.path }, custody: root.custody };
   }
-  const unfit = judgeRoot(root, { now: options.now, expectRehearsal: await isRehearsalHome(files, home) });
+  const unfit =
+    judgeRoot(root, { now: options.now, expectRehearsal: await isRehearsalHome(files, home) }) ??
+    outsideProfile(given, await cryptoProfile(files, home));
   if (unfit !== undefined) return refused(unfit);
   const ledger = await options.ledger();
   // The ledger admits one process at a time, and whoever had it before may have pinned.

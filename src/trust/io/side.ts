@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { formatVkey, NOTE_ED25519 } from '#formats';
 import { type Clock, errorCode, type Files, instantOf, type Home, printable } from '#kernel';
 import { makeFolderDurably, readIfThere, writeDurably } from '#system';
@@ -6,6 +6,9 @@ import { trustFault } from '../faults.ts';
 import { encodeRoot, isSite, readRoot, type Root, ROOT_PAYLOAD_TYPE } from '../root.ts';
 import type { Role } from '../role.ts';
 import { signEnvelope } from '../signing.ts';
+import type { Algorithm } from '../algorithm.ts';
+import { cryptoProfile, preferred } from './crypto-profiles.ts';
+import { generatePrivateKey } from './key-files.ts';
 import { homeOf, type Place } from './place.ts';
 import { type PrivateKey, readPrivateKey, readVkey, signerOf } from './keys.ts';
 
@@ -57,8 +60,10 @@ export async function createSide(files: Files, place: Place, options: SideOption
   await writeDurably(files, `${path}/.gitignore`, '*\n');
   await makeFolderDurably(files, home.keys, 0o700);
   await makeFolderDurably(files, home.trust, 0o700);
-  const sealer = await makeKey(files, `${home.keys}/sealer.key`);
-  const ledger = await makeKey(files, `${home.keys}/ledger.key`);
+  const profile = await cryptoProfile(files, home);
+  const sealer = await makeKey(files, `${home.keys}/sealer.key`, preferred(profile));
+  // The format of the ledger knows Ed25519, whatever people sign by.
+  const ledger = await makeKey(files, `${home.keys}/ledger.key`, 'ed25519');
   const { name: origin, vkey } = await makeVkey(files, home, site, ledger);
   const holder = options.holder ?? site;
   const require = Object.fromEntries([...DUTIES.map((role) => [role, [sealer.keyid]]), ['ledger', [ledger.keyid]]]);
@@ -90,10 +95,10 @@ async function once(write: () => Promise<void>, path: string): Promise<void> {
   }
 }
 
-/** A new Ed25519 key, or the one that an interrupted run left. */
-async function makeKey(files: Files, path: string): Promise<PrivateKey> {
+/** A new key, or the one that an interrupted run left. */
+async function makeKey(files: Files, path: string, algorithm: Algorithm): Promise<PrivateKey> {
   if ((await files.look(path)) === undefined) {
-    const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' });
+    const pem = generatePrivateKey(algorithm).export({ format: 'pem', type: 'pkcs8' });
     await ifAbsent(() => writeDurably(files, path, pem, { mode: 0o600, exclusive: true }));
   }
   return readPrivateKey(files, path);

@@ -38,7 +38,7 @@ export function agentKey(reference: string, env: Readonly<Record<string, string 
   if (known === undefined) throw wrong('The key is of a type that is not used here: Ed25519, P-256 and P-384 are.');
   return {
     ...known,
-    module: 'ssh-agent',
+    module: { kind: 'ssh-agent', name: 'ssh-agent, which does not say what works in it', validation: 'not known' },
     sign(message) {
       const request = Buffer.concat([Buffer.of(SIGN_REQUEST), string(one.blob), string(message), Buffer.alloc(4)]);
       const reader = new Reader(ask(socket, request, wrong), wrong);

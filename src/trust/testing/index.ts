@@ -27,6 +27,7 @@ export function testKey(algorithm: Algorithm = 'ed25519'): TestKey {
       keyid: known.keyid,
       algorithm,
       holder,
+      module: 'a test',
       sign: (message) => signWith(algorithm, privateKey, message),
       publicKeyPem: known.object.export({ format: 'pem', type: 'spki' }).toString(),
     }),

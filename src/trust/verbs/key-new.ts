@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { type Implementation, printable, type World } from '#kernel';
 import { trustFault } from '../faults.ts';
+import { keyDerivationOf } from '../crypto-profile.ts';
+import { cryptoProfile, preferred } from '../io/crypto-profiles.ts';
 import { makeKeyFiles } from '../io/key-files.ts';
 import { type Passphrases, passphrasesOf } from '../io/keys.ts';
 import type { KeyNewInput, KeyNewOutput } from '../operations.ts';
@@ -11,24 +13,41 @@ export const keyNewVerb: Implementation<KeyNewInput, KeyNewOutput> = {
     const path = resolve(cwd, input.file);
     const named = input.passphraseFile !== undefined || (env['SALLYPORT_PASSPHRASE_FILE'] ?? '') !== '';
     const passphrases = named ? passphrasesOf(world, input.passphraseFile) : await askTwice(world, path);
+    const profile = await cryptoProfile(files);
     const { key, publicPath } = await makeKeyFiles(files, path, {
       holder: input.holder,
-      algorithm: input.algorithm ?? 'ed25519',
+      algorithm: input.algorithm ?? preferred(profile),
+      profile,
       ...(passphrases === undefined ? {} : { passphrases }),
     });
     const encrypted = passphrases !== undefined;
-    return { path, public: publicPath, holder: input.holder, algorithm: key.algorithm, keyid: key.keyid, encrypted };
+    const derivation = encrypted
+      ? keyDerivationOf(Buffer.from(await files.read(path, 64 * 1024)).toString('latin1'))
+      : undefined;
+    return {
+      path,
+      public: publicPath,
+      holder: input.holder,
+      algorithm: key.algorithm,
+      keyid: key.keyid,
+      encrypted,
+      ...(derivation === undefined ? {} : { derivation }),
+      profile: profile.name,
+      module: key.module.name,
+      validation: key.module.validation,
+    };
   },
 
   exit: () => 0,
 
   show(output, style) {
     const guard = output.encrypted
-      ? 'encrypted by its passphrase (scrypt, AES-256-CBC)'
+      ? `encrypted by its passphrase (${output.derivation ?? ''}, AES-256-CBC)`
       : style.warn('not encrypted: whoever reads the file signs as its holder');
     return [
       `${style.good('private key')} ${output.path}`,
       `            ${output.algorithm}, ${guard}`,
+      `            made by ${output.module} (validation: ${output.validation}), profile ${output.profile}`,
       `public half ${output.public}`,
       `            of ${output.holder}, key ${output.keyid}`,
       style.dim("Keep the first, give the second to whoever proposes the next root ('sallyport trust propose --add')."),

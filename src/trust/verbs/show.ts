@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
-import type { Implementation, World } from '#kernel';
+import type { Home, Implementation, World } from '#kernel';
 import { homePath, openHome } from '#system';
 import { trustFault } from '../faults.ts';
+import { opensslModule, readCryptoProfile } from '../io/crypto-profiles.ts';
 import { readVkey } from '../io/keys.ts';
 import { readDraft } from '../io/drafts.ts';
 import { type KeptRoot, readPinned, readRoots } from '../io/roots.ts';
@@ -27,6 +28,7 @@ export const showVerb: Implementation<ShowInput, ShowOutput> = {
       ...(own === undefined ? {} : { own: shownRoot(own) }),
       chain: chain.map(shownRoot),
       ledger: { origin: name, vkey },
+      crypto: await shownCrypto(world, home),
     };
   },
 
@@ -59,11 +61,30 @@ export const showVerb: Implementation<ShowInput, ShowOutput> = {
       lines.push(`own root    ${own.path}`, `            version ${own.version}, fingerprint ${own.fingerprint}`);
     }
     if (output.ledger !== undefined) lines.push(`ledger      ${output.ledger.vkey}`);
+    const { crypto } = output;
+    lines.push(
+      `crypto      profile ${crypto.profile}: verifies ${crypto.verify.join(', ') || 'nothing'}`,
+      `            by ${crypto.module.name} (validation: ${crypto.module.validation})`,
+    );
     return lines.join('\n');
   },
 };
 
-type About = Omit<ShowOutput, 'root' | 'pinned' | 'own' | 'chain' | 'ledger' | 'signatures'>;
+type About = Omit<ShowOutput, 'root' | 'pinned' | 'own' | 'chain' | 'ledger' | 'signatures' | 'crypto'>;
+
+async function shownCrypto(world: World, home?: Home): Promise<ShowOutput['crypto']> {
+  const { name, digest, ...lists } = await readCryptoProfile(world.files, home);
+  return {
+    profile: name,
+    ...(digest === undefined ? {} : { digest }),
+    sign: [...lists.sign],
+    verify: [...lists.verify],
+    hashes: [...lists.hashes],
+    keyFiles: [...lists.keyFiles],
+    modules: [...lists.modules],
+    module: opensslModule(),
+  };
+}
 
 function about(root: Root, world: World): About {
   return {
@@ -90,7 +111,14 @@ async function showFile(file: string, world: World): Promise<ShowOutput> {
   const path = resolve(world.cwd, file);
   const draft = await readDraft(world.files, path);
   const root = shownRoot({ path, root: draft.root });
-  return { ...about(draft.root, world), root, pinned: false, chain: [root], signatures: signaturesOf(draft) };
+  return {
+    ...about(draft.root, world),
+    root,
+    pinned: false,
+    chain: [root],
+    signatures: signaturesOf(draft),
+    crypto: await shownCrypto(world),
+  };
 }
 
 export const CUSTODY = {

@@ -5,6 +5,7 @@ import { writeDurably } from '#system';
 import { encodeDraft, mergeSignatures, signingKeys } from '../draft.ts';
 import { trustFault } from '../faults.ts';
 import { readDraft } from '../io/drafts.ts';
+import { cryptoProfile } from '../io/crypto-profiles.ts';
 import { isKeyReference, passphrasesOf, signingKey } from '../io/keys.ts';
 import type { SignInput, SignOutput } from '../operations.ts';
 import { ROOT_PAYLOAD_TYPE } from '../root.ts';
@@ -33,9 +34,10 @@ export const signVerb: Implementation<SignInput, SignOutput> = {
     const message = pae(ROOT_PAYLOAD_TYPE, draft.payload);
     const wanted = signingKeys(draft);
     const added: string[] = [];
+    const profile = await cryptoProfile(files);
     for (const name of input.key ?? []) {
       const path = isKeyReference(name) ? name : resolve(cwd, name);
-      const key = await signingKey(files, path, passphrases);
+      const key = await signingKey(files, path, passphrases, profile);
       if (!wanted.has(key.keyid))
         throw trustFault('trust.key-not-of-root', { where: path, detail: `Key ${key.keyid}.` });
       if (draft.signatures.some(({ keyid }) => keyid === key.keyid)) continue;

@@ -24,7 +24,7 @@ export function signaturesOf(draft: Draft): Signatures {
   return { previous, own, ready: previous.enough && own.enough };
 }
 
-function shown(progress: Progress): Shown {
+function shown({ reason: _, ...progress }: Progress): Shown {
   return { ...progress, signed: [...progress.signed], missing: [...progress.missing] };
 }
 
