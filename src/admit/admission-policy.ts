@@ -2,6 +2,7 @@ import { parse, YAMLError } from 'yaml';
 import { z } from 'zod';
 import { type Digest, digestOf, type Files, printable } from '#kernel';
 import { readIfThere } from '#system';
+import { type ContentRules, contentRules } from './content-rules.ts';
 import { admitFault } from './faults.ts';
 import { grades } from './freshness.ts';
 
@@ -45,6 +46,7 @@ const shape = z.strictObject({
     .max(16)
     .default([]),
   promoted: z.array(z.string().min(1).max(64)).max(16).default([]),
+  contents: contentRules,
 });
 
 export interface AdmissionPolicy {
@@ -59,6 +61,7 @@ export interface AdmissionPolicy {
   readonly medium: 'any' | 'registered';
   readonly custody: 'any' | 'required';
   readonly scans: readonly string[];
+  readonly contents: ContentRules;
   /** Of the file's bytes; undefined where there is none and the defaults hold. */
   readonly digest: Digest | undefined;
 }
@@ -66,7 +69,7 @@ export interface AdmissionPolicy {
 const HOUR = 60 * 60 * 1000;
 
 function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): AdmissionPolicy {
-  const { freshness, accept, hold, tolerance, sequence, approval, promoted, medium, custody, scans } = value;
+  const { freshness, accept, hold, tolerance, sequence, approval, promoted, medium, custody, scans, contents } = value;
   return {
     freshness,
     accept,
@@ -78,6 +81,7 @@ function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): Adm
     medium,
     custody,
     scans,
+    contents,
     digest,
   };
 }
