@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Digest, digestOf, type Files } from '#kernel';
 import { readSettings } from '#system';
+import { type ContentRules, contentRules } from './content-rules.ts';
 import { admitFault } from './faults.ts';
 import { grades } from './freshness.ts';
 
@@ -42,6 +43,7 @@ const shape = z.strictObject({
     .default([]),
   /** Rings in which a bundle must have been promoted before it comes in here. */
   promoted: z.array(z.string().min(1).max(64)).max(16).default([]),
+  contents: contentRules,
 });
 
 export interface AdmissionPolicy {
@@ -56,6 +58,7 @@ export interface AdmissionPolicy {
   readonly medium: 'any' | 'registered';
   readonly custody: 'any' | 'required';
   readonly scans: readonly string[];
+  readonly contents: ContentRules;
   /** Of the file's bytes; undefined where there is none and the defaults hold. */
   readonly digest: Digest | undefined;
 }
@@ -63,7 +66,7 @@ export interface AdmissionPolicy {
 const HOUR = 60 * 60 * 1000;
 
 function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): AdmissionPolicy {
-  const { freshness, accept, hold, tolerance, sequence, approval, promoted, medium, custody, scans } = value;
+  const { freshness, accept, hold, tolerance, sequence, approval, promoted, medium, custody, scans, contents } = value;
   return {
     freshness,
     accept,
@@ -75,6 +78,7 @@ function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): Adm
     medium,
     custody,
     scans,
+    contents,
     digest,
   };
 }

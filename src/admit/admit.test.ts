@@ -74,7 +74,7 @@ function sideAt(outside: Outside, name: string): InsideSide {
 
 const some = {
   'a.txt': Buffer.from('hello\n'),
-  'b.tgz': gzipSync(randomBytes(200_000)),
+  'b.gz': gzipSync(randomBytes(200_000)),
   'c.txt': Buffer.from('compressible text '.repeat(20_000)),
   empty: Buffer.alloc(0),
 };
@@ -133,9 +133,9 @@ test('only what is new is written, and what has rotted inside is put right', asy
   assert.equal(next.figures.written.blobs, 2);
   assert.equal(next.figures.reused, 4);
 
-  const path = (await inside.store()).pathOf(digestOf(some['b.tgz']));
+  const path = (await inside.store()).pathOf(digestOf(some['b.gz']));
   await chmod(path, 0o644);
-  const rotten = Buffer.from(some['b.tgz']);
+  const rotten = Buffer.from(some['b.gz']);
   rotten[1000]! ^= 1;
   await writeFile(path, rotten);
   const healed = await inside.admit(two);

@@ -146,6 +146,16 @@ export const admitCatalogue = {
     title: 'The lock in the bundle cannot be read.',
     fix: 'Bring the newer Sallyport inside first if the lock has a newer form; otherwise ask the sealing side for a new bundle.',
   },
+  'admit.excepted': {
+    kind: 'reason',
+    title: 'A content came in without being examined, because the rules of this side say so.',
+    fix: "Nothing, while admission.yaml still lists its digest under 'contents: except' on purpose.",
+  },
+  'admit.more-reasons': {
+    kind: 'reason',
+    title: 'There are more reasons than are listed.',
+    fix: "Look at those that are listed; 'sallyport examine FILE' lists more about one file.",
+  },
   'admit.unknown-ecosystem': {
     kind: 'reason',
     title: 'The lock holds packages of an ecosystem that this Sallyport does not serve.',

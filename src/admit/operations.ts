@@ -44,6 +44,8 @@ const admitOutput = z.object({
     reused: z.number(),
     /** Blobs that were here and had rotted; they were replaced. */
     healed: z.number(),
+    /** Packages, archives and parts of images that were opened and examined. */
+    examined: z.number(),
     milliseconds: z.number(),
   }),
   /** Folder with the evidence that was kept of a refusal. */

@@ -59,7 +59,7 @@ class Contents {
     this.#examination = examination;
     this.#rules = rules;
     this.#where = where;
-    this.#tree = new MemberTree(rules.names);
+    this.#tree = new MemberTree(rules.names, examination.bounds.names);
   }
 
   at(name: string): string {
@@ -206,7 +206,9 @@ const READ = new WeakMap<RandomBytes, readonly ZipMember[]>();
 
 /** The members of a zip, read once even where recognising it comes before judging it. */
 export async function zipMembers(bytes: RandomBytes, examination: Examination): Promise<readonly ZipMember[]> {
-  const members = READ.get(bytes) ?? (await readZip(bytes, LIMITS.entries, () => examination.time()));
+  const members =
+    READ.get(bytes) ??
+    (await readZip(bytes, Math.min(examination.bounds.entries, examination.bounds.names), () => examination.time()));
   READ.set(bytes, members);
   return members;
 }
@@ -276,7 +278,8 @@ async function judgeContent(
   const start = await content.peek(MAGIC_BYTES);
   const container = containerOf(start);
   if (container === undefined) {
-    if (start.length > 0 && promisesArchive(where)) {
+    const looked = !walk.rules.layer || walk.examination.bounds.systems === 'judge';
+    if (looked && start.length > 0 && promisesArchive(where)) {
       walk.examination.found(
         'examine.unreadable',
         where,
@@ -285,9 +288,11 @@ async function judgeContent(
     }
     return;
   }
-  await walk.examination.part(where, () =>
-    judgeContainer(content, walk.examination, nested(walk.rules), { where, nesting: walk.nesting + 1 }),
-  );
+  const { examination, rules, nesting } = walk;
+  const look = (): Promise<void> =>
+    examination.part(where, () => judgeContainer(content, examination, nested(rules), { where, nesting: nesting + 1 }));
+  // Nobody unpacks the archives that lie in a root file system when it is unpacked itself; some are there to be odd.
+  await (rules.layer && examination.bounds.systems === 'note' ? examination.noting(look) : look());
 }
 
 /** Inside a root file system lie files of every kind; an archive among them is judged as one for itself. */

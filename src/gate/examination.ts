@@ -1,13 +1,13 @@
 import { ArchiveProblem, type ArchiveTrouble } from '#formats';
 import type { Clock, Reason } from '#kernel';
 import { reason, type ReasonCode } from './faults.ts';
-import { LIMITS } from './limits.ts';
+import { type Bounds, LIMITS } from './limits.ts';
 
 /** `accept`: as it is. `neutralised`: safe once what the reasons name is dropped. `refuse`: not to be unpacked. */
 export type Answer = 'accept' | 'neutralised' | 'refuse';
 
 /** Reasons that name what is dropped; every other one refuses. */
-const DROPPED: ReadonlySet<ReasonCode> = new Set(['examine.mode', 'examine.attributes']);
+export const DROPPED: ReadonlySet<string> = new Set<ReasonCode>(['examine.mode', 'examine.attributes']);
 
 const TROUBLES: Readonly<Record<ArchiveTrouble, ReasonCode>> = {
   truncated: 'examine.truncated',
@@ -40,25 +40,40 @@ class Enough extends Error {}
 /** One examination: what it found, and what it may still spend. */
 export class Examination {
   readonly signal: AbortSignal;
+  readonly bounds: Bounds;
   readonly #clock: Clock;
   readonly #until: number;
   readonly #reasons: Reason[] = [];
+  readonly #notes: Reason[] = [];
   /** Of reasons that were given before, so that each is said once a member. */
   readonly #given = new Set<string>();
   #answer: Answer = 'accept';
   #entries = 0;
   #expanded = 0;
+  /** How many parts around this one are only noted. */
+  #noting = 0;
   /** Bytes of the file or folder under examination. */
   size = 0;
 
-  constructor(clock: Clock, signal: AbortSignal) {
+  constructor(clock: Clock, signal: AbortSignal, bounds: Bounds = LIMITS) {
     this.#clock = clock;
     this.signal = signal;
-    this.#until = clock.now() + LIMITS.time;
+    this.bounds = bounds;
+    this.#until = clock.now() + bounds.time;
   }
 
   get reasons(): readonly Reason[] {
     return this.#reasons;
+  }
+
+  /** What is written down and does not change the answer. */
+  get notes(): readonly Reason[] {
+    return this.#notes;
+  }
+
+  /** How much was found so far, of every kind. */
+  get findings(): number {
+    return this.#reasons.length + this.#notes.length;
   }
 
   get answer(): Answer {
@@ -67,6 +82,10 @@ export class Examination {
 
   found(code: ReasonCode, where: string, detail: string): void {
     if (this.#given.has(`${code} ${where}`)) return;
+    if (this.#noting > 0 || this.bounds.noted.has(code)) {
+      if (this.#notes.length < LIMITS.reasons) this.#notes.push(reason(code, where, detail));
+      return;
+    }
     if (this.#reasons.length >= LIMITS.reasons)
       this.#stop('examine.stopped', '', `It stopped after ${LIMITS.reasons} reasons.`);
     this.#given.add(`${code} ${where}`);
@@ -84,16 +103,16 @@ export class Examination {
   /** Counts a member or file. */
   entry(where: string): void {
     this.#entries += 1;
-    if (this.#entries > LIMITS.entries)
-      this.#stop('examine.entries', where, `There are more than ${LIMITS.entries} members.`);
+    if (this.#entries > this.bounds.entries)
+      this.#stop('examine.entries', where, `There are more than ${this.bounds.entries} members.`);
     if (this.#entries % 64 === 0) this.time();
   }
 
   /** Counts expanded bytes. */
   spend(bytes: number): void {
     this.#expanded += bytes;
-    if (this.#expanded > LIMITS.expanded)
-      this.#stop('examine.bytes', '', `It expands to more than ${LIMITS.expanded} bytes.`);
+    if (this.#expanded > this.bounds.expanded)
+      this.#stop('examine.bytes', '', `It expands to more than ${this.bounds.expanded} bytes.`);
     if (this.#expanded > LIMITS.ratioFloor && this.#expanded > this.size * LIMITS.ratio) {
       this.#stop('examine.ratio', '', `${this.size} bytes expand to more than ${LIMITS.ratio} times as many.`);
     }
@@ -104,7 +123,7 @@ export class Examination {
   time(): void {
     this.signal.throwIfAborted();
     if (this.#clock.now() > this.#until)
-      this.#stop('examine.time', '', `After ${LIMITS.time / 1000} s it was not examined to its end.`);
+      this.#stop('examine.time', '', `After ${this.bounds.time / 1000} s it was not examined to its end.`);
   }
 
   /** Runs one part; what is wrong with its bytes becomes a reason at `where`, and the examination goes on. */
@@ -114,6 +133,16 @@ export class Examination {
     } catch (error) {
       if (!(error instanceof ArchiveProblem)) throw error;
       this.found(codeOf(error.trouble), where, error.message);
+    }
+  }
+
+  /** Runs a part of which nobody but a person ever unpacks anything: what is found there is written down, no more. */
+  async noting(run: () => Promise<void>): Promise<void> {
+    this.#noting += 1;
+    try {
+      await run();
+    } finally {
+      this.#noting -= 1;
     }
   }
 

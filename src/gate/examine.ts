@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { RandomBytes } from '#formats';
 import type { Clock, Files, Reason } from '#kernel';
 import { judgeTarFile, judgeZip, PLAIN } from './archive.ts';
 import { type Answer, Examination } from './examination.ts';
@@ -14,7 +15,7 @@ import { judgeNpm } from './kinds/npm.ts';
 import { judgeLayout } from './kinds/oci.ts';
 import { judgeWheel } from './kinds/wheel.ts';
 import { containerOf, MAGIC_BYTES } from './magic.ts';
-import { type OpenedFile, openFile } from './opened.ts';
+import { openFile } from './opened.ts';
 import type { ExamineKind } from './operations.ts';
 import { recognise } from './recognise.ts';
 
@@ -81,7 +82,8 @@ export async function examinePath(
   }
 }
 
-async function tellUnknown(file: OpenedFile, examination: Examination): Promise<void> {
+/** Why a file of no known kind is refused. */
+export async function tellUnknown(file: RandomBytes, examination: Examination): Promise<void> {
   const start = Buffer.alloc(Math.min(MAGIC_BYTES, file.size));
   const container = containerOf(start.subarray(0, await file.read(start, 0)));
   if (container?.kind === 'unreadable') {
@@ -89,7 +91,13 @@ async function tellUnknown(file: OpenedFile, examination: Examination): Promise<
   } else examination.found('examine.unknown-kind', '', 'Neither its first bytes nor its name say what it is.');
 }
 
-async function judgeFile(kind: ExamineKind, file: OpenedFile, name: string, examination: Examination): Promise<void> {
+/** Judges a file as one kind. Folders have their own ways. */
+export async function judgeFile(
+  kind: ExamineKind,
+  file: RandomBytes,
+  name: string,
+  examination: Examination,
+): Promise<void> {
   switch (kind) {
     case 'tar':
       if (!(await judgeTarFile(file, examination, PLAIN, () => undefined))) {

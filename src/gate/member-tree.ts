@@ -13,12 +13,15 @@ interface Node {
 /** The names of an archive as a tree, so that a later member is seen in the light of all before it. */
 export class MemberTree {
   readonly #rules: NameRules;
+  readonly #most: number;
   readonly #root: Node = { name: '', kind: 'folder', children: undefined };
   #nodes = 0;
   #bytes = 0;
 
-  constructor(rules: NameRules) {
+  /** `most`: names that it takes before it is full. */
+  constructor(rules: NameRules, most: number = LIMITS.names) {
     this.#rules = rules;
+    this.#most = most;
   }
 
   /** Adds a member; gives what is wrong with it. */
@@ -72,7 +75,7 @@ export class MemberTree {
   }
 
   get full(): boolean {
-    return this.#nodes > LIMITS.entries * 2 || this.#bytes > LIMITS.nameBytes;
+    return this.#nodes > this.#most || this.#bytes > LIMITS.nameBytes;
   }
 }
 

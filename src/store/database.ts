@@ -25,6 +25,10 @@ export interface Database {
   /** The largest size of each other log, by origin, that this side's ledger says was seen. */
   observed(): ReadonlyMap<string, number>;
   observe(origin: string, size: number): void;
+  /** Whether a content was examined as this, by these rules of the gate, and found without fault. */
+  examined(digest: string, as: string, rules: number): boolean;
+  /** Remembered until the database is made again; then contents are examined again. */
+  markExamined(contents: readonly { readonly digest: string; readonly as: string }[], rules: number): void;
   close(): void;
 }
 

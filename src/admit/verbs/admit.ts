@@ -46,6 +46,7 @@ import { type EffectiveRoot, effectiveRoot, keepRoots, ledgerSigner, readRoots }
 import { type AdmissionPolicy, readAdmissionPolicy } from '../admission-policy.ts';
 import { type Approval, type ApprovalJudgement, judgeApprovals } from '../approval.ts';
 import { type Arrival, arrivalOf, clockFloor, judgeArrival, judgeRows, nothingInside } from '../arrival.ts';
+import { type ContentJudgement, judgeContents, nothingExamined, openedOf } from '../contents.ts';
 import { keepEvidence } from '../evidence.ts';
 import { admitFault, reason } from '../faults.ts';
 import { type Freshness, freshnessOf, worseThan } from '../freshness.ts';
@@ -230,8 +231,15 @@ async function admitInto(side: Inside): Promise<{ output: Output; opened: Databa
       await copy.remove();
       return { output: await refuse(side, judged, hands), opened: side.database };
     }
+    const contents = await examined(side, judged, quarantine);
+    if (contents.refused.length > 0) {
+      await quarantine.remove();
+      left = true;
+      await copy.remove();
+      return { output: await refuse(side, judged, contents.refused), opened: side.database };
+    }
     if (judged.holding.length > 0) return { output: await hold(side, judged, copy), opened: side.database };
-    const done = await commit(side, judged, quarantine);
+    const done = await commit(side, judged, quarantine, contents);
     if (judged.reading.head !== undefined) await removeHeld(files, home, judged.reading.head.seal.index);
     return done;
   } finally {
@@ -254,6 +262,7 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
   let holding: readonly Reason[] = [];
   let approval: ApprovalJudgement | undefined;
   let low: LowLedger | undefined;
+  let opened: ReadonlySet<Digest> = new Set();
   const rotten = new Set<Digest>();
   const reading = await readBundle(
     copy.medium,
@@ -281,13 +290,15 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
         if (judged !== undefined && judged.reasons.length > 0) return judged.reasons;
         low = judged;
         await copy.decide(holding.length > 0 && !side.held);
-        await askForSpace(side, head);
+        // What is held is kept as it came, and beside it until they are examined lie its contents.
+        await askForSpace(side, head, holding.length > 0 && !side.held ? 2 : 1);
         return [];
       },
       async lock(bytes, head) {
         const read = rowsOf(bytes);
         if ('code' in read) return [read];
         rows = read;
+        opened = openedOf(rows);
         const difference = lockDifference(head.index, rows);
         if (difference !== undefined) return [difference];
         const unknown = rows.find(({ row, ecosystem }) => row !== 'input' && ecosystemOf(ecosystem) === undefined);
@@ -296,8 +307,8 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
         return judgeRows(head, rows, inside, store === undefined ? undefined : side.database?.catalog(store));
       },
       async begin(blob) {
-        // A bundle that is held is kept as it came; its contents are only checked.
-        if (holding.length > 0) return undefined;
+        // A bundle that is held is kept as it came; its contents are examined and go again.
+        if (holding.length > 0 && (side.held || !opened.has(blob.digest))) return undefined;
         const size = await store?.size(blob.digest);
         if (store !== undefined && size !== undefined) {
           // A name in the store is not evidence of what lies under it: disks rot.
@@ -317,6 +328,24 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
     },
   );
   return { reading, judgement, rows, reused, rotten, freshness, holding, approval, low };
+}
+
+/** What the gate says about the contents. Where nothing new comes in, and where people have yet to agree, nothing is opened. */
+async function examined(
+  side: Inside,
+  { reading, rows, holding }: Judged,
+  quarantine: Quarantine,
+): Promise<ContentJudgement> {
+  const { database, store, policy, world } = side;
+  const { head } = reading;
+  if (head === undefined || (side.held && holding.length > 0)) return nothingExamined;
+  if (hereAlready(arrivalOf(head, database ?? nothingInside))) return nothingExamined;
+  const arrived = await quarantine.finished();
+  world.report({ type: 'step', step: 'examine', title: 'Examining what clients will unpack' });
+  const judged = await judgeContents(rows, arrived, { database, store }, policy.contents, world);
+  const ok = judged.refused.length === 0;
+  world.report({ type: 'end', step: 'examine', title: `Examined ${judged.examined} contents`, ok });
+  return judged;
 }
 
 /** Nothing new comes of it. */
@@ -358,13 +387,13 @@ function rowsOf(lock: Uint8Array): readonly LockRow[] | Reason {
   }
 }
 
-async function askForSpace({ files, home, store }: Inside, head: BundleHead): Promise<void> {
+async function askForSpace({ files, home, store }: Inside, head: BundleHead, times: number): Promise<void> {
   let need = SLACK;
   let largest = 0;
   for (const { digest, size } of head.index.blobs) {
     if ((await store?.size(digest)) === size) continue;
     // A file takes whole blocks of its file system.
-    need += Math.ceil(size / 4096) * 4096;
+    need += Math.ceil(size / 4096) * 4096 * times;
     largest = Math.max(largest, size);
   }
   const space = await files.space(home.path);
@@ -390,6 +419,7 @@ async function commit(
   side: Inside,
   judged: Judged,
   quarantine: Quarantine,
+  contents: ContentJudgement,
 ): Promise<{ output: Output; opened: Database | undefined }> {
   const { files, home, ledger, effective, world } = side;
   const { reading, judgement, reused, rotten } = judged;
@@ -428,7 +458,7 @@ async function commit(
     (arrival === 'overtaken' && arrived.every(({ digest }) => digest === seal.lock) && allKnown(side, judged.rows));
   const output = (entry: number | undefined): Output => ({
     verdict: here ? 'already-here' : 'admitted',
-    reasons: [...noticesOf(head, arrival, judged.freshness), ...(judged.low?.notices ?? [])],
+    reasons: [...noticesOf(head, arrival, judged.freshness), ...(judged.low?.notices ?? []), ...contents.notices],
     ledger: { size: ledger.size, root: ledger.root, ...(entry === undefined ? {} : { index: entry }) },
     ...(judged.freshness === undefined ? {} : { freshness: judged.freshness }),
     ...(judged.approval === undefined ? {} : { approvers: [...judged.approval.holders] }),
@@ -447,6 +477,7 @@ async function commit(
       written: { blobs: arrived.length, bytes },
       reused,
       healed: rotten.size,
+      examined: contents.examined,
       milliseconds: 0,
     },
   });
@@ -493,6 +524,7 @@ async function commit(
       bytes: seal.bytes,
       written: bytes,
       healed: [...rotten],
+      examined: contents.record,
       observed: observation ?? null,
     },
   });
@@ -500,6 +532,7 @@ async function commit(
   try {
     opened ??= openDatabase(home.database);
     if (!known) opened.publish({ ...admission, ledgerIndex: index, rows: judged.rows, lookupKey });
+    contents.remember(opened);
     if (observation !== undefined) opened.observe(observation.origin, observation.size);
     if (judgement.added.length > 0) await keepRoots(files, home.path, judgement.added);
   } catch (error) {
@@ -645,7 +678,14 @@ async function hold(side: Inside, judged: Judged, copy: Copying): Promise<Output
         pinned: effective.pinned,
       },
     },
-    figures: { read: reading.read, written: { blobs: 0, bytes: 0 }, reused: 0, healed: 0, milliseconds: 0 },
+    figures: {
+      read: reading.read,
+      written: { blobs: 0, bytes: 0 },
+      reused: 0,
+      healed: 0,
+      examined: 0,
+      milliseconds: 0,
+    },
     held: `${home.quarantine}/held/${hexOf(head.seal.index)}`,
   };
 }
@@ -702,7 +742,7 @@ async function refuse(side: Inside, judged: Judged, reasons: readonly Reason[]):
             },
           },
         }),
-    figures: { read, written: { blobs: 0, bytes: 0 }, reused: 0, healed: 0, milliseconds: 0 },
+    figures: { read, written: { blobs: 0, bytes: 0 }, reused: 0, healed: 0, examined: 0, milliseconds: 0 },
     evidence: evidence.folder,
   };
 }

@@ -19,7 +19,8 @@ const CONFIGS: readonly string[] = [
   'application/vnd.oci.image.config.v1+json',
   'application/vnd.docker.container.image.v1+json',
 ];
-const LAYERS: ReadonlyMap<string, 'tar' | 'gzip' | 'zstd'> = new Map([
+type Form = 'tar' | 'gzip' | 'zstd';
+const LAYERS: ReadonlyMap<string, Form> = new Map([
   ['application/vnd.oci.image.layer.v1.tar', 'tar'],
   ['application/vnd.oci.image.layer.v1.tar+gzip', 'gzip'],
   ['application/vnd.oci.image.layer.v1.tar+zstd', 'zstd'],
@@ -42,24 +43,58 @@ interface Descriptor {
 
 /** An OCI image layout folder (image specification 1.1, image-layout.md): every document, digest and layer in it. */
 export async function judgeLayout(path: string, files: Files, examination: Examination): Promise<void> {
-  const layout = new Layout(path, files, examination);
-  if (await layout.list()) await layout.judge();
+  const layout = new Layout((name) => `${path}/${name}`, files, examination);
+  if (await layout.list(path)) await layout.judge();
+}
+
+/** A document or blob of images that do not lie in a layout, by the digest that images know it by. */
+export interface ImagePart {
+  readonly digest: string;
+  readonly mediaType: string;
+  /** Whether it is a manifest or an index. */
+  readonly document: boolean;
+  readonly path: string;
+  readonly size: number;
+}
+
+/** Layers that were judged before, under the same rules. */
+export interface JudgedLayers {
+  has(digest: string, use: string): boolean;
+  add(digest: string, use: string): void;
+}
+
+/**
+ * Images whose parts lie anywhere, as in a layout. What is not among the parts is not here: whoever gives them knows
+ * what had to come.
+ */
+export async function judgeImages(
+  parts: readonly ImagePart[],
+  files: Files,
+  examination: Examination,
+  before: JudgedLayers,
+): Promise<void> {
+  const paths = new Map(parts.map(({ digest, path }) => [`blobs/${digest.replace(':', '/')}`, path]));
+  const layout = new Layout((name) => paths.get(name) ?? name, files, examination, before);
+  await layout.judgeParts(parts);
 }
 
 class Layout {
-  readonly #path: string;
+  readonly #pathOf: (name: string) => string;
   readonly #files: Files;
   readonly #examination: Examination;
+  /** Undefined where everything that is named has to be here. */
+  readonly #before: JudgedLayers | undefined;
   /** Files of the folder; true once a descriptor named it. */
   readonly #named = new Map<string, boolean>();
   /** Digests that were judged, with the size for which they were. */
   readonly #judged = new Map<string, string>();
   #descriptors = 0;
 
-  constructor(path: string, files: Files, examination: Examination) {
-    this.#path = path;
+  constructor(pathOf: (name: string) => string, files: Files, examination: Examination, before?: JudgedLayers) {
+    this.#pathOf = pathOf;
     this.#files = files;
     this.#examination = examination;
+    this.#before = before;
   }
 
   #say(...words: Parameters<Examination['found']>): void {
@@ -67,9 +102,9 @@ class Layout {
   }
 
   /** Looks at what lies in the folder. False where it is no layout at all. */
-  async list(): Promise<boolean> {
+  async list(folder: string): Promise<boolean> {
     let bytes = 0;
-    for await (const { path, kind, named } of walkFolder(this.#path, 8)) {
+    for await (const { path, kind, named } of walkFolder(folder, 8)) {
       this.#examination.entry(path);
       if (!named) this.#say('examine.name-encoding', path, 'Its name is not UTF-8.');
       if (kind === 'link') this.#say('examine.link', path, 'It is a link; it is not followed.');
@@ -81,7 +116,7 @@ class Layout {
         this.#named.set(path, path === 'oci-layout' || path === 'index.json');
         if (!/^(?:oci-layout|index\.json|blobs\/sha256\/[0-9a-f]{64}|blobs\/sha512\/[0-9a-f]{128})$/.test(path)) {
           this.#say('examine.layout', path, 'A layout has no such file.');
-        } else bytes += (await this.#files.look(`${this.#path}/${path}`))?.size ?? 0;
+        } else bytes += (await this.#files.look(this.#pathOf(path)))?.size ?? 0;
       }
     }
     this.#examination.size = bytes;
@@ -103,8 +138,26 @@ class Layout {
     }
   }
 
+  async judgeParts(parts: readonly ImagePart[]): Promise<void> {
+    for (const { digest, size } of parts) {
+      this.#examination.size += size;
+      this.#named.set(`blobs/${digest.replace(':', '/')}`, false);
+    }
+    // Indexes name what they are made of before it is judged for itself; what was judged is not judged again.
+    const documents = parts.filter(({ document }) => document);
+    for (const { digest, mediaType, size } of documents) {
+      const isDone = this.#judged.has(digest);
+      if (!isDone) await this.#manifest({ digest, mediaType, size, platform: undefined }, digest, 0);
+    }
+    for (const { digest, mediaType, size, document } of parts) {
+      if (document || this.#judged.has(digest)) continue;
+      // No manifest of this bundle names it: it is judged as what it says that it is.
+      await this.#blob({ digest, mediaType, size, platform: undefined }, digest, LAYERS.get(mediaType), undefined);
+    }
+  }
+
   async #open<T>(path: string, use: (file: RandomBytes) => Promise<T>): Promise<T> {
-    const file = await openFile(this.#files, `${this.#path}/${path}`);
+    const file = await openFile(this.#files, this.#pathOf(path));
     try {
       return await use(file);
     } finally {
@@ -182,8 +235,9 @@ class Layout {
 
   #descriptor(value: unknown, where: string): Descriptor | undefined {
     this.#descriptors += 1;
-    if (this.#descriptors > LIMITS.descriptors) {
-      this.#say('examine.entries', '', `There are more than ${LIMITS.descriptors} descriptors.`);
+    const most = this.#before === undefined ? LIMITS.descriptors : this.#examination.bounds.entries;
+    if (this.#descriptors > most) {
+      this.#say('examine.entries', '', `There are more than ${most} descriptors.`);
       return undefined;
     }
     if (!isObject(value)) {
@@ -239,18 +293,21 @@ class Layout {
   async #content({ digest, size }: Descriptor, where: string, use: string): Promise<string | undefined> {
     const path = `blobs/${digest.replace(':', '/')}`;
     if (!this.#named.has(path)) {
+      if (this.#before !== undefined) return undefined;
       this.#say('examine.missing', where, `${digest} is not here.`);
       return undefined;
     }
     this.#named.set(path, true);
-    const look = await this.#files.look(`${this.#path}/${path}`);
+    const look = await this.#files.look(this.#pathOf(path));
     if (look?.size !== size) {
       this.#say('examine.descriptor', where, `It says ${size} bytes, and ${digest} has ${look?.size ?? 0}.`);
       return undefined;
     }
     const before = this.#judged.get(digest);
     if (before === use) return undefined;
-    if (before !== undefined) this.#say('examine.media-type', where, `${digest} is named as ${before} and as ${use}.`);
+    // In one layout a blob is one thing; images that only share a bundle may call a layer by two names.
+    if (before !== undefined && this.#before === undefined)
+      this.#say('examine.media-type', where, `${digest} is named as ${before} and as ${use}.`);
     this.#judged.set(digest, use);
     return path;
   }
@@ -309,22 +366,28 @@ class Layout {
       }
     }
     for (const [index, [at, layer]] of layers.entries()) {
-      const path = await this.#content(layer, at, layer.mediaType);
-      if (path === undefined) continue;
       const form = LAYERS.get(layer.mediaType);
       if (isImage && form === undefined)
         this.#say('examine.media-type', at, `${layer.mediaType} is no layer of an image.`);
-      await this.#examination.part(at, () =>
-        this.#open(path, (file) => this.#layer(file, layer, form, diffs?.[index], at)),
-      );
+      await this.#blob(layer, at, form, diffs?.[index]);
     }
+  }
+
+  async #blob(layer: Descriptor, at: string, form: Form | undefined, diff: unknown): Promise<void> {
+    const path = await this.#content(layer, at, layer.mediaType);
+    // What it was judged as, with everything that the answer depends on.
+    const use = `${layer.mediaType} ${typeof diff === 'string' ? diff : ''}`;
+    if (path === undefined || this.#before?.has(layer.digest, use) === true) return;
+    const clean = this.#examination.findings;
+    await this.#examination.part(at, () => this.#open(path, (file) => this.#layer(file, layer, form, diff, at)));
+    if (this.#examination.findings === clean) this.#before?.add(layer.digest, use);
   }
 
   /** Reads a layer once: its bytes are hashed while they are judged. */
   async #layer(
     file: RandomBytes,
     { digest }: Descriptor,
-    form: 'tar' | 'gzip' | 'zstd' | undefined,
+    form: Form | undefined,
     diff: unknown,
     where: string,
   ): Promise<void> {

@@ -6,7 +6,7 @@ import type { AdmittedBundle, Database, Publication } from '../database.ts';
 import { storeFault } from '../faults.ts';
 
 /** Version of the schema below, in SQLite's `user_version`. */
-const SCHEMA = 4;
+const SCHEMA = 5;
 
 /**
  * A row stands once for all bundles that bring it with the same text (found by its hash, since texts are long);
@@ -46,6 +46,12 @@ const TABLES = `
     PRIMARY KEY (row, bundle)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE observed (origin TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE examined (
+    digest TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    rules INTEGER NOT NULL,
+    PRIMARY KEY (digest, kind)
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO meta VALUES ('generation', 1), ('ledger', -1);
 `;
@@ -134,6 +140,8 @@ export function openDatabase(path: string): Database {
   const raiseObserved = db.prepare(
     'INSERT INTO observed VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET size = max(size, excluded.size)',
   );
+  const oneExamined = db.prepare('SELECT rules FROM examined WHERE digest = ? AND kind = ?');
+  const insertExamined = db.prepare('INSERT OR REPLACE INTO examined VALUES (?, ?, ?)');
   const raiseLedger = db.prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'ledger'");
   const raiseGeneration = db.prepare("UPDATE meta SET value = value + 1 WHERE key = 'generation'");
 
@@ -211,6 +219,19 @@ export function openDatabase(path: string): Database {
     observe(origin, size) {
       run(() => raiseObserved.run(origin, size));
     },
+    examined: (digest, as, rules) => run(() => oneExamined.get(digest, as)?.['rules'] === rules),
+    markExamined(contents, rules) {
+      run(() => {
+        db.exec('BEGIN IMMEDIATE');
+        try {
+          for (const { digest, as } of contents) insertExamined.run(digest, as, rules);
+          db.exec('COMMIT');
+        } catch (error) {
+          if (db.isTransaction) db.exec('ROLLBACK');
+          throw error;
+        }
+      });
+    },
     close: () => db.close(),
   };
 
@@ -249,7 +270,8 @@ function make(db: DatabaseSync): void {
     // Another process may have made it while this one waited for the write lock. An older form is dropped: admit fills
     // the new one from ledger and store.
     if (Number(db.prepare('PRAGMA user_version').get()?.['user_version']) < SCHEMA) {
-      for (const table of ['brought', 'row', 'bundle', 'observed', 'meta']) db.exec(`DROP TABLE IF EXISTS ${table}`);
+      for (const table of ['brought', 'row', 'bundle', 'observed', 'examined', 'meta'])
+        db.exec(`DROP TABLE IF EXISTS ${table}`);
       db.exec(TABLES);
       db.exec(`PRAGMA user_version = ${SCHEMA}`);
     }

@@ -132,6 +132,17 @@ export function databaseContract(
     assert.equal(db.head('main')!.sequence, 3);
   });
 
+  test(`${title}: what was examined is remembered with the rules that it was examined by`, async (t) => {
+    const db = await make(t);
+    assert.equal(db.examined('sha256:a', 'npm', 1), false);
+    db.markExamined([{ digest: 'sha256:a', as: 'npm' }], 1);
+    assert.equal(db.examined('sha256:a', 'npm', 1), true);
+    assert.equal(db.examined('sha256:a', 'wheel', 1), false);
+    assert.equal(db.examined('sha256:a', 'npm', 2), false);
+    db.markExamined([{ digest: 'sha256:a', as: 'npm' }], 2);
+    assert.equal(db.examined('sha256:a', 'npm', 2), true);
+  });
+
   test(`${title}: publishing is all or nothing, and twice is once`, async (t) => {
     const db = await make(t);
     const rows = [artifact('a', '1.0.0'), artifact('b', '1.0.0')];
