@@ -22,6 +22,15 @@ const PACKAGES = {
   tshark: 'tshark',
   'pkcs11-tool': 'opensc',
   'softhsm2-util': 'softhsm2',
+  'mkfs.fat': 'dosfstools',
+  mcopy: 'mtools',
+  xorriso: 'xorriso',
+  genisoimage: 'genisoimage',
+  mkudffs: 'udftools',
+  sfdisk: 'fdisk',
+  'mkfs.exfat': 'exfatprogs',
+  'mount.exfat-fuse': 'exfat-fuse',
+  '7z': 'p7zip-full',
 } as const;
 export type ToolName = keyof typeof PACKAGES;
 

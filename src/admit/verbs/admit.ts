@@ -206,7 +206,7 @@ async function admitTo(home: Home, input: AdmitInput, world: World, held: boolea
 
 async function admitInto(side: Inside): Promise<{ output: Output; opened: Database | undefined }> {
   const { files, home, world } = side;
-  const copy = new Copying(files, home, await openMedium(files, side.path));
+  const copy = new Copying(files, home, await openMedium(world, side.path, side.input.path));
   let quarantine: Quarantine | undefined;
   let left = false;
   try {

@@ -25,7 +25,7 @@ export const verify: Implementation<z.infer<typeof verifyInput>, z.infer<typeof 
         : undefined;
     if (home !== undefined) await openHome(files, home);
     const effective = await effectiveRoot(files, home, rootFile);
-    const medium = await openMedium(files, resolve(cwd, input.bundle));
+    const medium = await openMedium(world, resolve(cwd, input.bundle), input.path);
     let judgement: SealJudgement | undefined;
     try {
       world.report({ type: 'step', step: 'verify', title: 'Verifying the bundle' });
