@@ -92,6 +92,7 @@ export class Copying {
     this.#files = files;
     this.#home = home;
     this.medium = {
+      refusal: medium.refusal ?? [],
       read: async (into) => {
         const count = await medium.read(into);
         await this.#keep(into.subarray(0, count));

@@ -5,6 +5,7 @@ import { grades } from './freshness.ts';
 
 const admitInput = z.object({
   bundle: z.string(),
+  path: z.string().optional(),
   root: z.string().optional(),
   home: z.string().optional(),
   hold: z.boolean().optional(),
@@ -57,7 +58,8 @@ export const admit = operation({
   name: ['admit'],
   summary: 'Verify a bundle and take it in, whole or not at all',
   parameters: [
-    { key: 'bundle', form: 'BUNDLE', help: 'the bundle file, on its medium' },
+    { key: 'bundle', form: 'BUNDLE', help: 'the bundle file; or a block device, an image or a folder with it' },
+    { key: 'path', form: '--path NAME', help: 'which bundle, where the medium holds several' },
     { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
     { key: 'medium', form: '--medium SERIAL', help: 'serial number of the medium in your hand' },
     { key: 'seal', form: '--seal NUMBER...', help: 'numbers of the seals on it' },

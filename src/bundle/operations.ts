@@ -3,7 +3,12 @@ import { operation } from '#kernel';
 import { reasonShape, sealShape } from './summary.ts';
 
 export { reasonShape, sealShape };
-const BUNDLE = { key: 'bundle', form: 'BUNDLE', help: 'the bundle file, on its medium' } as const;
+const BUNDLE = {
+  key: 'bundle',
+  form: 'BUNDLE',
+  help: 'the bundle file; or a block device, an image or a folder with it',
+} as const;
+const PATH = { key: 'path', form: '--path NAME', help: 'which bundle, where the medium holds several' } as const;
 
 export const sealInput = z.object({
   out: z.string(),
@@ -55,7 +60,7 @@ export const seal = operation({
   load: async () => (await import('./verbs/seal.ts')).seal,
 });
 
-export const inspectInput = z.object({ bundle: z.string() });
+export const inspectInput = z.object({ bundle: z.string(), path: z.string().optional() });
 export const inspectOutput = z.object({
   verdict: z.enum(['readable', 'refused']),
   reasons: z.array(reasonShape),
@@ -70,7 +75,7 @@ export const inspectOutput = z.object({
 export const inspect = operation({
   name: ['inspect'],
   summary: 'Show what a bundle says that it holds; it verifies nothing',
-  parameters: [BUNDLE],
+  parameters: [BUNDLE, PATH],
   input: inspectInput,
   output: inspectOutput,
   load: async () => (await import('./verbs/inspect.ts')).inspect,
@@ -78,6 +83,7 @@ export const inspect = operation({
 
 export const verifyInput = z.object({
   bundle: z.string(),
+  path: z.string().optional(),
   root: z.string().optional(),
   home: z.string().optional(),
 });
@@ -100,6 +106,7 @@ export const verify = operation({
   summary: 'Check every byte of a bundle against a root, and change nothing',
   parameters: [
     BUNDLE,
+    PATH,
     { key: 'root', form: '--root ROOT', help: 'the root file that you trust' },
     { key: 'home', form: '--home HOME', help: 'verify against the root that this home pinned' },
   ],

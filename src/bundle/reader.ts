@@ -89,6 +89,9 @@ class Refusal extends Error {
  * what the medium and the sink throw; whatever the bytes are is a verdict.
  */
 export async function readBundle(medium: Medium, sink: BundleSink, options: ReadOptions): Promise<BundleReading> {
+  if (medium.refusal !== undefined && medium.refusal.length > 0) {
+    return { verdict: 'refused', reasons: medium.refusal, read: 0 };
+  }
   const input = new ReadAhead(medium);
   const members = new Members(input, options);
   let head: BundleHead | undefined;

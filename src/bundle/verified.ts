@@ -31,21 +31,26 @@ export interface VerifiedReading {
  */
 export async function readVerified(
   bundle: string,
-  trust: { readonly root?: string | undefined; readonly home?: string | undefined },
+  named: {
+    readonly root?: string | undefined;
+    readonly home?: string | undefined;
+    /** Where on a medium it lies. */
+    readonly path?: string | undefined;
+  },
   world: World,
   choose: (rows: readonly LockRow[]) => ReadonlySet<Digest> = () => new Set(),
 ): Promise<VerifiedReading> {
   const { files, cwd } = world;
   const now = world.clock.now();
-  const rootFile = trust.root === undefined ? undefined : resolve(cwd, trust.root);
+  const rootFile = named.root === undefined ? undefined : resolve(cwd, named.root);
   // A home is asked only where no root is named, so that this works on a machine that has none.
   const home =
-    trust.root === undefined || trust.home !== undefined
-      ? homePath(world, trust.home === undefined ? {} : { home: trust.home })
+    named.root === undefined || named.home !== undefined
+      ? homePath(world, named.home === undefined ? {} : { home: named.home })
       : undefined;
   if (home !== undefined) await openHome(files, home);
   const effective = await effectiveRoot(files, home, rootFile);
-  const medium = await openMedium(files, resolve(cwd, bundle));
+  const medium = await openMedium(world, resolve(cwd, bundle), named.path);
   let judgement: SealJudgement | undefined;
   let chosen: ReadonlySet<Digest> = new Set();
   const content = new Map<Digest, Uint8Array>();

@@ -94,6 +94,12 @@ export class Examination {
     else if (this.#answer === 'accept') this.#answer = 'neutralised';
   }
 
+  /** A reason from another catalogue, which refuses. */
+  refused(one: Reason): void {
+    this.#reasons.push(one);
+    this.#answer = 'refuse';
+  }
+
   #stop(code: ReasonCode, where: string, detail: string): never {
     this.#reasons.push(reason(code, where, detail));
     this.#answer = 'refuse';

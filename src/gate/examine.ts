@@ -10,7 +10,7 @@ import { judgeGoModule } from './kinds/gomod.ts';
 import { judgeChart } from './kinds/helm.ts';
 import { judgeJson } from './kinds/json.ts';
 import { judgeMaven } from './kinds/maven.ts';
-import { judgeMedium } from './kinds/medium.ts';
+import { judgeMedium, judgeRawMedium } from './kinds/medium.ts';
 import { judgeNpm } from './kinds/npm.ts';
 import { judgeLayout } from './kinds/oci.ts';
 import { judgeWheel } from './kinds/wheel.ts';
@@ -49,7 +49,7 @@ export async function examinePath(
     examination.found('examine.link', '', 'It is a link, and links are not followed. Name what it leads to.');
     return answer(as ?? 'unknown');
   }
-  if (look.kind === 'other') {
+  if (look.kind === 'other' && !look.block) {
     examination.found('examine.special', '', 'It is a device, a FIFO or a socket.');
     return answer(as ?? 'unknown');
   }
@@ -59,8 +59,8 @@ export async function examinePath(
     else await examination.whole(() => (kind === 'oci' ? judgeLayout : judgeMedium)(path, files, examination));
     return answer(kind);
   }
-  if (as !== undefined && FOLDERS.has(as)) {
-    examination.found('examine.wrong-kind', '', 'It is a file.');
+  if (as === 'oci' || (look.block && as !== undefined && as !== 'medium')) {
+    examination.found('examine.wrong-kind', '', look.block ? 'It is a block device.' : 'It is a file.');
     return answer(as);
   }
   const file = await openFile(files, path);
@@ -70,11 +70,20 @@ export async function examinePath(
       examination.found('examine.empty', '', 'It has no bytes.');
       return answer(as ?? 'unknown');
     }
-    let kind: ExamineKind | 'unknown' = as ?? 'unknown';
+    let kind: ExamineKind | 'unknown' = as ?? (look.block ? 'medium' : 'unknown');
     await examination.whole(async () => {
+      if (kind === 'medium') {
+        const unknown = await judgeRawMedium(file, examination);
+        if (unknown === undefined) return;
+        if (look.block) examination.refused(unknown);
+        else examination.found('examine.wrong-kind', '', 'It is a file, and no image of a medium.');
+        return;
+      }
       if (kind === 'unknown') kind = await recognise(file, basename(path), examination);
-      if (kind === 'unknown') await tellUnknown(file, examination);
-      else await judgeFile(kind, file, basename(path), examination);
+      if (kind === 'unknown') {
+        if ((await judgeRawMedium(file, examination)) === undefined) kind = 'medium';
+        else await tellUnknown(file, examination);
+      } else await judgeFile(kind, file, basename(path), examination);
     });
     return answer(kind);
   } finally {

@@ -33,6 +33,7 @@ export interface FileHandle {
   read(into: Uint8Array, position?: number): Promise<number>;
   /** Writes all of `bytes` at `position`, or where the last write ended. */
   write(bytes: Uint8Array, position?: number): Promise<void>;
+  /** Bytes of a file, or of a block device. */
   size(): Promise<number>;
   truncate(size: number): Promise<void>;
   sync(): Promise<void>;
@@ -51,6 +52,8 @@ export interface Look {
   readonly mode: number;
   readonly modified: number;
   readonly device: number;
+  /** Whether it is a block device; then `kind` is `other`. */
+  readonly block: boolean;
 }
 export interface Space {
   /** Bytes that this user may still write. */

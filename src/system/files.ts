@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, rename, rm, statfs, unlink } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, readFile, rename, rm, statfs, unlink } from 'node:fs/promises';
 import { compareUtf8, type Entry, errorCode, type FileHandle, type Files, type Kind, type Look } from '#kernel';
 
 const FLAGS = {
@@ -69,6 +69,7 @@ export const nodeFiles: Files = {
         mode: look.mode & 0o7777,
         modified: look.mtimeMs,
         device: look.dev,
+        block: look.isBlockDevice(),
       };
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
@@ -134,12 +135,24 @@ function handleOf(file: Awaited<ReturnType<typeof open>>): FileHandle {
       }
     },
     async size() {
-      return (await file.stat()).size;
+      const look = await file.stat();
+      return look.isBlockDevice() ? deviceSize(look.rdev) : look.size;
     },
     truncate: (size) => file.truncate(size),
     sync: () => file.sync(),
     close: () => file.close(),
   };
+}
+
+/** Linux counts sectors of 512 bytes here, whatever the device's own have: what ioctl BLKGETSIZE64 gives. */
+async function deviceSize(number: number): Promise<number> {
+  const [low, high] = [number % 2 ** 32, Math.floor(number / 2 ** 32)];
+  const major = ((low >>> 8) & 0xfff) + ((high & 0xfffff000) >>> 0);
+  const minor = (low & 0xff) + ((low >>> 12) & 0xfff00) + (high & 0xfff) * 2 ** 20;
+  const text = await readFile(`/sys/dev/block/${major}:${minor}/size`, 'latin1');
+  const sectors = Number(/^(\d{1,13})\n$/.exec(text)?.[1]);
+  if (!Number.isSafeInteger(sectors * 512)) throw new Error(`the size of device ${major}:${minor} is ${text}`);
+  return sectors * 512;
 }
 
 function tooBig(path: string, limit: number): Error {

@@ -23,6 +23,15 @@ const PACKAGES = {
   'pkcs11-tool': 'opensc',
   'softhsm2-util': 'softhsm2',
   zbarimg: 'zbar-tools',
+  'mkfs.fat': 'dosfstools',
+  mcopy: 'mtools',
+  xorriso: 'xorriso',
+  genisoimage: 'genisoimage',
+  mkudffs: 'udftools',
+  sfdisk: 'fdisk',
+  'mkfs.exfat': 'exfatprogs',
+  'mount.exfat-fuse': 'exfat-fuse',
+  '7z': 'p7zip-full',
 } as const;
 export type ToolName = keyof typeof PACKAGES;
 

@@ -208,7 +208,7 @@ async function admitTo(home: Home, input: AdmitInput, world: World, held: boolea
 
 async function admitInto(side: Inside): Promise<{ output: Output; opened: Database | undefined }> {
   const { files, home, world } = side;
-  const copy = new Copying(files, home, await openMedium(files, side.path), asksForVolume(side));
+  const copy = new Copying(files, home, await openMedium(world, side.path, side.input.path), asksForVolume(side));
   let quarantine: Quarantine | undefined;
   let left = false;
   try {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { openMedium, readBundle, summaryOf } from '#bundle';
 import type { BundleHead } from '#bundle';
-import type { Files, Implementation } from '#kernel';
+import type { Implementation, World } from '#kernel';
 import { homePath, openHome } from '#system';
 import { keyNames, effectiveRoot, passphrasesOf, readRoots, roleSigners } from '#trust';
 import { signApproval } from '../approval.ts';
@@ -18,7 +18,7 @@ export const approveVerb: Implementation<ApproveInput, ApproveOutput> = {
     const waiting = async (): Promise<ApproveOutput['waiting']> => {
       const heads = [];
       for (const { path } of await heldBundles(files, home)) {
-        const head = await headOf(files, path);
+        const head = await headOf(world, path);
         if (head !== undefined) heads.push(summaryOf(head.seal));
       }
       return heads;
@@ -28,7 +28,7 @@ export const approveVerb: Implementation<ApproveInput, ApproveOutput> = {
     const held = chosen(await heldBundles(files, home), input.bundle, home.path);
     const root = input.root === undefined ? undefined : resolve(cwd, input.root);
     const effective = await effectiveRoot(files, home.path, root);
-    const head = await headOf(files, held.path);
+    const head = await headOf(world, held.path);
     const paths = keyNames(cwd, input.key);
     if (head !== undefined && paths.length > 0) {
       const signers = await roleSigners(
@@ -72,8 +72,8 @@ export const approveVerb: Implementation<ApproveInput, ApproveOutput> = {
 };
 
 /** What a bundle in quarantine says of itself; it is judged again, whole, when it comes in. */
-async function headOf(files: Files, path: string): Promise<BundleHead | undefined> {
-  const medium = await openMedium(files, path);
+async function headOf(world: World, path: string): Promise<BundleHead | undefined> {
+  const medium = await openMedium(world, path);
   try {
     return (await readBundle(medium, {}, { until: 'head' })).head;
   } finally {

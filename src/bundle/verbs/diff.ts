@@ -60,7 +60,7 @@ export const diff: Implementation<z.infer<typeof diffInput>, z.infer<typeof diff
 };
 
 async function read(path: string, world: World): Promise<Side> {
-  const medium = await openMedium(world.files, resolve(world.cwd, path));
+  const medium = await openMedium(world, resolve(world.cwd, path));
   try {
     const { reasons, head, lock } = await readBundle(medium, {}, { until: 'lock', signal: world.signal });
     const summary = head === undefined ? {} : { summary: summaryOf(head.seal) };

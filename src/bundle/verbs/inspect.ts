@@ -9,7 +9,7 @@ import { showReasons } from './show-reasons.ts';
 
 export const inspect: Implementation<z.infer<typeof inspectInput>, z.infer<typeof inspectOutput>> = {
   async run(input, world) {
-    const medium = await openMedium(world.files, resolve(world.cwd, input.bundle));
+    const medium = await openMedium(world, resolve(world.cwd, input.bundle), input.path);
     try {
       const { verdict, reasons, head } = await readBundle(medium, {}, { until: 'head', signal: world.signal });
       if (verdict === 'refused' || head === undefined) return { verdict: 'refused', reasons: [...reasons] };

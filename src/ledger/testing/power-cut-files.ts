@@ -148,7 +148,7 @@ export function powerCutFiles(failAt: number, root: Folder = folderNode()): Powe
       const node = find(path);
       if (node === undefined) return undefined;
       const size = node.kind === 'file' ? node.bytes.length : 0;
-      return { kind: node.kind, size, mode: 0o755, modified: 0, device: 0 };
+      return { kind: node.kind, size, mode: 0o755, modified: 0, device: 0, block: false };
     },
     async makeFolder(path) {
       step(path);

@@ -6,6 +6,7 @@ import { depotCatalogue } from '#depot';
 import { filesCatalogue, npmCatalogue, ociCatalogue, pypiCatalogue } from '#ecosystems/list';
 import { enclaveCatalogue } from '#enclave';
 import { gateCatalogue } from '#gate';
+import { mediaCatalogue } from '#media';
 import { custodyCatalogue } from '#custody';
 import { ledgerCatalogue } from '#ledger';
 import { lintCatalogue, policyCatalogue } from '#policy';
@@ -31,6 +32,7 @@ export const catalogues: readonly Catalogue[] = [
   admitCatalogue,
   custodyCatalogue,
   gateCatalogue,
+  mediaCatalogue,
   depotCatalogue,
   enclaveCatalogue,
   rehearseCatalogue,

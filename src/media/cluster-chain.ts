@@ -1,0 +1,117 @@
+import type { MediumBytes } from './medium-bytes.ts';
+import { refuse } from './problem.ts';
+import { type Extent, extend } from './volume.ts';
+
+const BLOCK = 32 * 1024;
+
+/** Where clusters lie, and the table that says which follows which. */
+export interface ClusterMap {
+  readonly bytes: MediumBytes;
+  /** Width of a table entry in bits; of 32 bits FAT32 uses 28. */
+  readonly width: 12 | 16 | 28 | 32;
+  /** First byte of each copy of the table, in bytes of the volume. */
+  readonly tables: readonly number[];
+  /** First byte of cluster 2. */
+  readonly heap: number;
+  readonly clusterSize: number;
+  /** Clusters are numbered from 2 to `count + 1`. */
+  readonly count: number;
+}
+
+/** Follows chains of clusters. Each cluster belongs to one file: whatever comes to it a second time is refused. */
+export class Clusters {
+  readonly map: ClusterMap;
+  readonly #taken: Uint8Array;
+  #block: { readonly start: number; readonly bytes: Buffer } | undefined;
+
+  constructor(map: ClusterMap) {
+    this.map = map;
+    this.#taken = new Uint8Array(Math.ceil((map.count + 2) / 8));
+  }
+
+  /** All clusters from `first` to the end of the chain, at most `most` of them. */
+  async chain(first: number, most: number, where: string): Promise<Extent[]> {
+    const extents: { start: number; length: number }[] = [];
+    const { clusterSize } = this.map;
+    let number = first;
+    for (let count = 0; ; count++) {
+      if (count > most) refuse('media.size', where, `Its chain has more than ${most} clusters.`);
+      this.#take(number, extents, where);
+      extend(extents, this.#placeOf(number), clusterSize);
+      const next = await this.#next(number, where);
+      if (next === 'end') return extents;
+      number = next;
+    }
+  }
+
+  /** `count` clusters that follow one another, without a look at the table. */
+  run(first: number, count: number, where: string): Extent[] {
+    const { clusterSize } = this.map;
+    if (!this.#exists(first) || !this.#exists(first + count - 1)) {
+      refuse('media.bounds', where, `${count} clusters from ${first} are not there.`);
+    }
+    for (let number = first; number < first + count; number++) this.#take(number, [], where);
+    return [{ start: this.#placeOf(first), length: count * clusterSize }];
+  }
+
+  #exists(number: number): boolean {
+    return number >= 2 && number < this.map.count + 2;
+  }
+
+  #placeOf(number: number): number {
+    return this.map.bytes.start + this.map.heap + (number - 2) * this.map.clusterSize;
+  }
+
+  #take(number: number, mine: readonly Extent[], where: string): void {
+    if (!this.#exists(number)) refuse('media.bounds', where, `Cluster ${number} is not there.`);
+    const bit = 1 << (number & 7);
+    const byte = number >> 3;
+    if ((this.#taken[byte]! & bit) !== 0) {
+      const place = this.#placeOf(number);
+      const own = mine.some(({ start, length }) => place >= start && place < start + length);
+      if (own) refuse('media.loop', where, `Its chain comes back to cluster ${number}.`);
+      refuse('media.overlap', where, `Cluster ${number} belongs to another file or folder.`);
+    }
+    this.#taken[byte]! |= bit;
+  }
+
+  async #next(number: number, where: string): Promise<number | 'end'> {
+    const { width } = this.map;
+    const at = width === 12 ? number + (number >> 1) : width === 16 ? number * 2 : number * 4;
+    const entry = await this.#entry(at, width <= 16 ? 2 : 4, where);
+    const value =
+      width === 12
+        ? (entry.readUInt16LE(0) >> ((number & 1) * 4)) & 0xfff
+        : width === 16
+          ? entry.readUInt16LE(0)
+          : width === 28
+            ? entry.readUInt32LE(0) & 0x0fffffff
+            : entry.readUInt32LE(0);
+    const last = width === 12 ? 0xfff : width === 16 ? 0xffff : width === 28 ? 0x0fffffff : 0xffffffff;
+    if (value === last || (width !== 32 && value >= last - 7)) return 'end';
+    if (value === last - 8) refuse('media.bounds', where, 'Its chain leads into a cluster that is marked as bad.');
+    if (value < 2) refuse('media.size', where, `Its chain breaks off after cluster ${number}.`);
+    return value;
+  }
+
+  /** From the first copy, after the same bytes of the others were compared with it. */
+  async #entry(at: number, length: number, where: string): Promise<Buffer> {
+    let block = this.#block;
+    if (block === undefined || at < block.start || at + length > block.start + block.bytes.length) {
+      const { bytes, tables, count, width } = this.map;
+      const tableSize = Math.ceil(((count + 2) * (width === 28 ? 32 : width)) / 8);
+      const start = Math.floor(at / BLOCK) * BLOCK;
+      // One byte of the next block: an entry of 12 bits lies across.
+      const size = Math.min(BLOCK + 1, tableSize - start);
+      const [first, ...others] = tables;
+      const read = await bytes.at(first! + start, size, 'file allocation table');
+      for (const other of others) {
+        if (!read.equals(await bytes.at(other + start, size, 'file allocation table'))) {
+          refuse('media.copies-differ', where, 'The file allocation tables differ.');
+        }
+      }
+      block = this.#block = { start, bytes: read };
+    }
+    return block.bytes.subarray(at - block.start, at - block.start + length);
+  }
+}
