@@ -1,8 +1,18 @@
+export { addressText, FAMILIES, type Family, parseAddress } from './addresses.ts';
+export { analyse } from './analysis.ts';
+export { type Assertion } from './assertions/assertion.ts';
+export { ENCLAVE_CHOICES } from './enforcers.ts';
+export { type Analysed, EnforcedCluster, type ProbeEnd, type Question } from './enforce/enforced-cluster.ts';
+export { CLEARING, ESTABLISHED, type Established } from './enforce/ruleset.ts';
 export { policyCatalogue } from './faults.ts';
+export { type Finding } from './findings.ts';
 export { lintCatalogue } from './lint/rules.ts';
 export { csv } from './drawing/csv.ts';
 export { markup } from './drawing/markup.ts';
 export { flowRow } from './flow-row.ts';
 export { type DeclaredFlow, readFlowSet } from './flow-set.ts';
+export { type AssertionSource, givenAssertions, isAssertions } from './io/assertion-source.ts';
+export { manifestsBelow } from './io/manifests.ts';
+export { type Cluster, peerName, type Policy } from './model.ts';
 export { writeAnswer, type Writing, writingOf } from './io/output-file.ts';
 export { PolicySession } from './session.ts';

@@ -5,6 +5,7 @@ import { captureCatalogue } from '#capture';
 import { depotCatalogue } from '#depot';
 import { filesCatalogue, npmCatalogue, ociCatalogue, pypiCatalogue } from '#ecosystems/list';
 import { enclaveCatalogue } from '#enclave';
+import { provingCatalogue } from '#proving';
 import { gateCatalogue } from '#gate';
 import { custodyCatalogue } from '#custody';
 import { ledgerCatalogue } from '#ledger';
@@ -33,6 +34,7 @@ export const catalogues: readonly Catalogue[] = [
   gateCatalogue,
   depotCatalogue,
   enclaveCatalogue,
+  provingCatalogue,
   rehearseCatalogue,
   policyCatalogue,
   lintCatalogue,

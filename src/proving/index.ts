@@ -1,0 +1,1 @@
+export { provingCatalogue } from './faults.ts';
