@@ -84,4 +84,61 @@ const policyProve = operation<z.infer<typeof proveInput>, z.infer<typeof proveOu
   load: async () => (await import('./verbs/prove.ts')).proveVerb,
 });
 
-export const provingOperations = [policyProve];
+export const applyInput = z.object({
+  from: z.string(),
+  to: z.string(),
+  atOnce: z.boolean().optional(),
+  flips: z.string().optional(),
+  established: established.optional(),
+});
+const stateResult = z.object({ holds: z.number(), fails: z.number(), unknown: z.number(), wrong: z.array(z.string()) });
+const load = z.object({
+  changes: z.number(),
+  /** Packets and connections to what is closed before and after, and those that arrived. */
+  closed: z.number(),
+  leaked: z.number(),
+  /** Changes during which something leaked, and the least number of such probes that were sent while one change was made. */
+  leaking: z.number(),
+  leastDuring: z.number(),
+  /** New connections and datagrams to what is open before and after, and those that were lost. */
+  fresh: z.number(),
+  lost: z.number(),
+  /** Bytes over connections that were open all the time, and those that did not arrive. */
+  kept: z.number(),
+  keptLost: z.number(),
+  milliseconds: z.number(),
+  /** Which, at most twenty each. */
+  leaks: z.array(z.string()).readonly(),
+  losses: z.array(z.string()).readonly(),
+});
+export const applyOutput = z.object({
+  'sallyport-applied': z.literal('1.0'),
+  /** `unsafe`: something leaked or was lost on the way, or a state is not what the analysis says. */
+  verdict: z.enum(['applied', 'unsafe', 'unknown']),
+  reason: z.string(),
+  enforcer: enforcer.optional(),
+  /** What `policy rollout` says of the order; absent with --at-once and --flips. */
+  planned: z.enum(['safe', 'unsafe', 'unknown']).optional(),
+  steps: z.array(z.string()),
+  before: stateResult.optional(),
+  after: stateResult.optional(),
+  load: load.optional(),
+  errors: z.array(finding),
+});
+
+const policyApply = operation<z.infer<typeof applyInput>, z.infer<typeof applyOutput>>({
+  name: ['policy', 'apply'],
+  summary: 'Perform a rollout of policies in the kernel of this machine, under load, and count what leaks or is lost',
+  parameters: [
+    { key: 'from', form: '--from DIR', help: 'the manifests as they are' },
+    { key: 'to', form: '--to DIR', help: 'the manifests as they will be' },
+    { key: 'atOnce', form: '--at-once', help: "all policies in one change, in place of the steps of 'policy rollout'" },
+    { key: 'flips', form: '--flips N', help: 'there and back, each at once, N changes in all' },
+    establishedParameter,
+  ],
+  input: applyInput,
+  output: applyOutput,
+  load: async () => (await import('./verbs/apply.ts')).applyVerb,
+});
+
+export const provingOperations = [policyProve, policyApply];

@@ -25,7 +25,7 @@ interface OpenListener extends Listener {
 
 /** Probes from every place to listeners in every place, by one thread. What goes in and what arrives are both seen. */
 export class Prober {
-  readonly #sockets: NamespaceSockets;
+  readonly sockets: NamespaceSockets;
   readonly #namespaces: readonly number[];
   readonly #listeners: OpenListener[] = [];
   readonly #byDescriptor = new Map<number, number>();
@@ -34,7 +34,7 @@ export class Prober {
   #place = -1;
 
   constructor(sockets: NamespaceSockets, namespaces: readonly number[]) {
-    this.#sockets = sockets;
+    this.sockets = sockets;
     this.#namespaces = namespaces;
     this.#watcher = sockets.watcher();
   }
@@ -42,7 +42,7 @@ export class Prober {
   /** Into the namespace of a place; 0 is the node, where programs are started. */
   enter(place: number): void {
     if (place === this.#place) return;
-    const result = this.#sockets.enter(this.#namespaces[place]!);
+    const result = this.sockets.enter(this.#namespaces[place]!);
     if (result < 0) throw new Error(`namespace of place ${place}: error ${-result}`);
     this.#place = place;
   }
@@ -51,9 +51,9 @@ export class Prober {
     for (const one of listeners) {
       const bytes = bytesOf(one.address, one.port);
       this.enter(one.place);
-      const descriptor = this.#sockets.socket(one.protocol, bytes.length === 16 ? 4 : 6);
-      const bound = descriptor < 0 ? descriptor : this.#sockets.bind(descriptor, bytes, 'listener');
-      const result = bound < 0 || one.protocol === 'UDP' ? bound : this.#sockets.listen(descriptor);
+      const descriptor = this.sockets.socket(one.protocol, bytes.length === 16 ? 4 : 6);
+      const bound = descriptor < 0 ? descriptor : this.sockets.bind(descriptor, bytes, 'listener');
+      const result = bound < 0 || one.protocol === 'UDP' ? bound : this.sockets.listen(descriptor);
       if (result < 0) throw new Error(`${one.protocol} ${one.address} port ${one.port}: error ${-result}`);
       this.#watcher.add(descriptor);
       this.#byDescriptor.set(descriptor, this.#listeners.length);
@@ -71,11 +71,16 @@ export class Prober {
     const { protocol } = this.#listeners[to]!;
     this.enter(place);
     const from = bytesOf(source, 0);
-    const descriptor = this.#sockets.socket(protocol, from.length === 16 ? 4 : 6);
+    const descriptor = this.sockets.socket(protocol, from.length === 16 ? 4 : 6);
     if (descriptor < 0) return descriptor;
-    const bound = this.#sockets.bind(descriptor, from, 'source');
-    if (bound < 0) this.#sockets.close(descriptor);
+    const bound = this.sockets.bind(descriptor, from, 'source');
+    if (bound < 0) this.sockets.close(descriptor);
     return bound < 0 ? bound : descriptor;
+  }
+
+  /** As `connection` of `drain` will tell of it: the listener, and address and port of the source. */
+  keyOf({ source, to }: Probe, descriptor: number): string {
+    return `${to} ${endOf(bytesOf(source, this.sockets.localPort(descriptor)))}`;
   }
 
   /** Asks each probe once, all at the same time, and waits `patience` milliseconds for those that nothing is heard of. */
@@ -102,23 +107,23 @@ export class Prober {
       for (const descriptor of ready) {
         const number = this.#byDescriptor.get(descriptor)!;
         if (this.#listeners[number]!.protocol === 'TCP') {
-          for (let one = this.#sockets.accept(descriptor); one >= 0; one = this.#sockets.accept(descriptor)) {
-            heard.connection(number, this.#sockets.from(), one);
+          for (let one = this.sockets.accept(descriptor); one >= 0; one = this.sockets.accept(descriptor)) {
+            heard.connection(number, this.sockets.from(), one);
           }
           continue;
         }
         for (;;) {
-          const length = this.#sockets.receive(descriptor, bytes);
+          const length = this.sockets.receive(descriptor, bytes);
           if (length < 0) break;
           const own = bytes.subarray(0, length);
-          if (heard.datagram(number, own)) this.#sockets.answer(descriptor, own);
+          if (heard.datagram(number, own)) this.sockets.answer(descriptor, own);
         }
       }
     }
   }
 
   #chunk(probes: readonly Probe[], patience: number): Seen[] {
-    const sockets = this.#sockets;
+    const { sockets } = this;
     const nonce = ++this.#nonce;
     const clients: (Open | undefined)[] = [];
     const [sent, arrived]: [boolean[], boolean[]] = [[], []];
@@ -154,7 +159,7 @@ export class Prober {
         payload.writeUInt32LE(i, 4);
         if (sockets.send(descriptor, payload) < 0) failed.set(i, 'e');
       } else {
-        expected.set(`${probe.to} ${endOf(bytesOf(probe.source, sockets.localPort(descriptor)))}`, i);
+        expected.set(this.keyOf(probe, descriptor), i);
       }
       if (i % LOOK === LOOK - 1) this.drain(0, heard);
     }

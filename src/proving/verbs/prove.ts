@@ -13,13 +13,10 @@ import {
 import { type Asked, askedBy, askedOf, judged } from '../asked.ts';
 import { provingFault } from '../faults.ts';
 import { askKernel, type Enforcer } from '../io/proof.ts';
+import { ENFORCER, MOST_PODS, MOST_QUESTIONS, podsOf } from '../limits.ts';
 import type { proveInput, proveOutput } from '../operations.ts';
 
 type Output = z.infer<typeof proveOutput>;
-
-/** Probes of a relation, and pods, beyond which an assertion file is asked for. */
-const MOST_QUESTIONS = 100_000;
-const MOST_PODS = 250;
 
 export const proveVerb: Implementation<z.infer<typeof proveInput>, Output> = {
   async run({ folder = '.', file, flows, established = 'kept' }, world) {
@@ -57,14 +54,12 @@ export const proveVerb: Implementation<z.infer<typeof proveInput>, Output> = {
       asked = askedOf(enforced, questions);
     }
     const questions = asked.flatMap((one) => one.questions);
-    const pods = new Set(
-      questions.flatMap(({ from, to }) => [from, to].flatMap((end) => (end.is === 'pod' ? end.pod : []))),
-    );
-    if (pods.size > MOST_PODS) throw provingFault('proving.too-large', { where: `${pods.size} pods` });
+    const pods = podsOf(questions);
+    if (pods > MOST_PODS) throw provingFault('proving.too-large', { where: `${pods} pods` });
     if (questions.length === 0) {
       return { ...nothing('there is nothing that can be tested here'), ...told(enforced, asked, [], undefined) };
     }
-    world.report({ type: 'step', step: 'prove', title: `${questions.length} probes, ${pods.size} pods` });
+    world.report({ type: 'step', step: 'prove', title: `${questions.length} probes, ${pods} pods` });
     const answers = await askKernel(enforced, questions, { env: world.env, signal: world.signal, established });
     if ('forbidden' in answers) return nothing(`namespaces cannot be made here: ${answers.forbidden}`);
     const rest = told(enforced, asked, answers.observed, answers.enforcer);
@@ -115,7 +110,6 @@ export const proveVerb: Implementation<z.infer<typeof proveInput>, Output> = {
 };
 
 const SHOWN = 20;
-const NAME = "Sallyport's own nftables rules";
 
 /** What is never asked, whatever the manifests are. */
 const LIMITS = [
@@ -174,6 +168,6 @@ function told(
     },
     results,
     notTested: [...left, ...LIMITS],
-    ...(enforcer === undefined ? {} : { enforcer: { name: NAME, ...enforcer, choices: ENCLAVE_CHOICES } }),
+    ...(enforcer === undefined ? {} : { enforcer: { name: ENFORCER, ...enforcer, choices: ENCLAVE_CHOICES } }),
   };
 }
