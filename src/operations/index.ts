@@ -8,6 +8,7 @@ import { enclaveOperations } from '#enclave/operations';
 import { examine, receive, releaseApprove, releaseDraft, releasePrint, releaseSend } from '#gate/operations';
 import { ledgerOperations } from '#ledger/operations';
 import { policyOperations } from '#policy/operations';
+import { provingOperations } from '#proving/operations';
 import { doctor, rehearse, verifyReport } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
@@ -54,6 +55,7 @@ export const operations: readonly AnyOperation[] = [
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
   ...ledgerOperations,
   ...policyOperations,
+  ...provingOperations,
   review,
   doctor,
   explain,

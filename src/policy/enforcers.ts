@@ -2,8 +2,26 @@ import { type CalicoOrder, type Dialect, dialectOf, type Policy, type Rule } fro
 import { type Match, MAYBE, NO, YES } from './selector.ts';
 
 /** Network plugins whose choices are known here. */
-export const CNIS = ['antrea', 'aws', 'calico', 'cilium', 'kube-network-policies', 'kube-router'] as const;
+export const CNIS = ['antrea', 'aws', 'calico', 'cilium', 'enclave', 'kube-network-policies', 'kube-router'] as const;
 export type Cni = (typeof CNIS)[number];
+
+/**
+ * What our own enforcer (enforce/ruleset.ts) chose where the documents of Kubernetes leave a choice. A live run in an
+ * enclave is compared with the answer by these, and its report repeats them.
+ */
+export const ENCLAVE_CHOICES: readonly string[] = [
+  'NP-05: a namespace that is in no manifest has the label of its name and no other',
+  'NP-10: SCTP is closed like the rest, and not tested, for this kernel may have no sockets for it; ICMP is closed with a wall',
+  'NP-11: a block of addresses covers the pods whose addresses lie in it; pods whose addresses no manifest says are put outside every block of the case that is not a whole family',
+  'NP-13: there are no Services: pods and addresses are called themselves',
+  'NP-15: what comes from the node, or goes to it, is let through, for the rules stand where packets are forwarded',
+  "NP-16: a pod in its node's network is the node itself, and is not tested",
+  'NP-17: no pod is asked about itself',
+  'NP-18: open connections are kept when policies change, or cut, as it is asked for',
+  'NP-21: two cluster policies of equal priority that cover a pod are not tested',
+  'NP-25: where NetworkPolicies cover the other direction only, the Baseline decides',
+  'who is outside is a namespace that answers for every address that is no pod and not the node',
+];
 
 /**
  * Which policies a plugin enforces. Calico: ClusterNetworkPolicy from 3.32, AdminNetworkPolicy in 3.29 to 3.31 only
@@ -14,9 +32,25 @@ const IMPLEMENTS: Readonly<Record<Cni, readonly Dialect[]>> = {
   aws: ['NetworkPolicy'],
   calico: ['NetworkPolicy', 'ClusterNetworkPolicy', 'Calico'],
   cilium: ['NetworkPolicy', 'Cilium'],
+  enclave: ['NetworkPolicy', 'AdminNetworkPolicy', 'ClusterNetworkPolicy'],
   'kube-network-policies': ['NetworkPolicy', 'AdminNetworkPolicy', 'ClusterNetworkPolicy'],
   'kube-router': ['NetworkPolicy'],
 };
+
+/** NP-11: whether blocks of a NetworkPolicy cover pods. Cilium: no; Calico, and our own enforcer: by their addresses. */
+export function blocksCoverPods(cni: Cni | undefined): Match {
+  return cni === 'cilium' ? NO : cni === 'calico' || cni === 'enclave' ? YES : MAYBE;
+}
+
+/** NP-13: whether policies certainly see the address of a pod and not that of the Service by which it was called. */
+export function afterTranslation(cni: Cni | undefined): boolean {
+  return cni === 'calico' || cni === 'cilium' || cni === 'enclave';
+}
+
+/** NP-25: whether the Baseline certainly decides where NetworkPolicies cover the other direction only. */
+export function baselineDecides(cni: Cni | undefined): boolean {
+  return cni === 'calico' || cni === 'enclave';
+}
 
 /** Something that lets packets through or not, by policies of some dialects in an order of its own. */
 interface Enforcer {

@@ -1,5 +1,15 @@
 import { type AddressRange, FAMILIES, type Family, isWhole, parseAddress, WHOLE, within } from './addresses.ts';
-import { type Applying, type Cni, type Stage, stagesOf, type World, worldsOf } from './enforcers.ts';
+import {
+  afterTranslation,
+  type Applying,
+  baselineDecides,
+  blocksCoverPods,
+  type Cni,
+  type Stage,
+  stagesOf,
+  type World,
+  worldsOf,
+} from './enforcers.ts';
 import {
   ACCOUNT_LABEL,
   ACCOUNT_NAME,
@@ -642,7 +652,7 @@ export class Engine {
    * speaks of the pods behind the Service. Calico and Cilium enforce after the translation.
    */
   #throughServices(rule: Rule, policy: Policy): Rule[] {
-    const settled = this.cni === 'calico' || this.cni === 'cilium';
+    const settled = afterTranslation(this.cni);
     if (rule.peers === 'all' || this.profile === 'np-guard' || settled || policy.tier === 'cilium') return [];
     if (policy.tier === 'calico') return [];
     const blocks = rule.peers.filter((peer) => peer.is === 'block');
@@ -789,7 +799,7 @@ export class Engine {
     if (dialect === 'Cilium') return { known: NO, unknown: false };
     if (dialect === 'Calico') return { known: YES, unknown: action !== 'allow' };
     if (dialect !== 'NetworkPolicy') return { known: YES, unknown: true };
-    return { known: this.cni === 'cilium' ? NO : this.cni === 'calico' ? YES : MAYBE, unknown: false };
+    return { known: blocksCoverPods(this.cni), unknown: false };
   }
 
   /**
@@ -1089,7 +1099,7 @@ export class Engine {
     let open = ALL_PORTS;
     for (const { rules, closes, half } of stages) {
       let skipped = NO_PORTS;
-      if (half && this.profile === 'specification' && this.cni !== 'calico' && rules.length > 0 && !open.empty) {
+      if (half && this.profile === 'specification' && !baselineDecides(this.cni) && rules.length > 0 && !open.empty) {
         skipped = open;
         why |= WHY.baseline;
       }

@@ -1,5 +1,5 @@
 /**
- * The few calls of the C library that Node has no words for. The only place where `node:ffi` is used; it is there only in
+ * The few calls of the C library that Node has no words for. Here and in namespace-sockets.ts `node:ffi` is used; it is there only in
  * a worker thread or process started with `--experimental-ffi`.
  *
  * Every call answers as the kernel does: a result that is not negative, or minus the error number. A call with a wrong

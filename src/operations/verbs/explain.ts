@@ -5,6 +5,7 @@ import { captureCatalogue } from '#capture';
 import { depotCatalogue } from '#depot';
 import { filesCatalogue, npmCatalogue, ociCatalogue, pypiCatalogue } from '#ecosystems/list';
 import { enclaveCatalogue } from '#enclave';
+import { provingCatalogue } from '#proving';
 import { gateCatalogue } from '#gate';
 import { mediaCatalogue } from '#media';
 import { custodyCatalogue } from '#custody';
@@ -35,6 +36,7 @@ export const catalogues: readonly Catalogue[] = [
   mediaCatalogue,
   depotCatalogue,
   enclaveCatalogue,
+  provingCatalogue,
   rehearseCatalogue,
   policyCatalogue,
   lintCatalogue,

@@ -21,6 +21,8 @@ export interface RolloutStep {
   readonly closes: readonly Opened[];
   /** Of the state after this step. */
   readonly troubles: readonly Trouble[];
+  /** All that are there after this step. */
+  readonly policies: readonly Policy[];
 }
 
 export interface Opened {
@@ -273,21 +275,31 @@ class Search {
       const last = n === path.length - 2;
       const troubles = last ? [] : this.#troublesAt(state);
       const copy = window?.how === 'copy' ? window : undefined;
+      const { policies } = this.#clusterAt(state);
       if (state[i] === 1) {
         const action = copy === undefined ? 'replace' : 'create';
-        steps.push({ action, object: objectName(window!.policy), place: undefined, window, opens, closes, troubles });
+        steps.push({
+          action,
+          object: objectName(window!.policy),
+          place: undefined,
+          window,
+          opens,
+          closes,
+          troubles,
+          policies,
+        });
         return;
       }
       const action = change.how === 'added' ? 'create' : change.how === 'removed' ? 'delete' : 'replace';
       const step = { action, object: change.name, place: change.place, window: undefined } as const;
       if (before[i] === 0 || copy === undefined) {
-        steps.push({ ...step, opens, closes, troubles });
+        steps.push({ ...step, opens, closes, troubles, policies });
         return;
       }
       // The object becomes what its copy is already, and the copy goes: the first closes, the second changes nothing.
-      steps.push({ ...step, opens, closes, troubles });
+      steps.push({ ...step, opens, closes, troubles, policies: [...policies, copy.policy] });
       const gone = { action: 'delete', object: objectName(copy.policy), place: undefined, window: copy } as const;
-      steps.push({ ...gone, opens: [], closes: [], troubles });
+      steps.push({ ...gone, opens: [], closes: [], troubles, policies });
     });
     const troubled = steps.flatMap(({ troubles }) => troubles);
     const verdict =

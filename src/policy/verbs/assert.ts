@@ -1,26 +1,23 @@
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable } from '#kernel';
 import { writeDurably } from '#system';
 import { analyse } from '../analysis.ts';
-import { type Assertion, checkAssertions, coverageOf, readAssertions } from '../assertions/assertion.ts';
+import { type Assertion, checkAssertions, coverageOf } from '../assertions/assertion.ts';
 import { mutantsOf, mutationOperators } from '../assertions/mutation.ts';
-import { assertionsFor, connectionsIn, subjectsOf } from '../assertions/neighbours.ts';
+import { subjectsOf } from '../assertions/neighbours.ts';
 import { decodeDocument, splitDocuments } from '../document.ts';
 import { Engine } from '../engine.ts';
 import { connectionsOf } from '../connections.ts';
 import { policyFault } from '../faults.ts';
-import { resolveFlows } from '../generate/resolve.ts';
+import { givenAssertions, isAssertions } from '../io/assertion-source.ts';
 import { manifestsOf } from '../io/manifests.ts';
 import type { assertInput, assertOutput } from '../operations.ts';
 import type { ManifestFile } from '../read-cluster.ts';
-import { flowSetAt } from './generate.ts';
 import { showFindings } from './show-findings.ts';
 
 type Input = z.infer<typeof assertInput>;
 type Output = z.infer<typeof assertOutput>;
-
-const FILE_LIMIT = 64 * 1024 * 1024;
 
 export const assertVerb: Implementation<Input, Output> = {
   async run({ folder = '.', file, flows, out, profile = 'specification', cni, mutate, threshold, root, home }, world) {
@@ -36,16 +33,7 @@ export const assertVerb: Implementation<Input, Output> = {
       return { verdict: 'unknown', profile, results: [], errors: errors.map((one) => ({ ...one })) };
     }
     const { workloads, open } = subjectsOf(cluster, connectivity);
-    let assertions: Assertion[];
-    if (file !== undefined) {
-      const path = resolve(world.cwd, file);
-      const look = await world.files.look(path);
-      if (look === undefined) throw policyFault('policy.no-folder', { where: path });
-      assertions = readAssertions(basename(path), await world.files.read(path, FILE_LIMIT));
-    } else {
-      const declared = await flowSetAt(world, flows ?? '', new Map());
-      assertions = assertionsFor(connectionsIn(resolveFlows(declared, cluster)), workloads);
-    }
+    const assertions = await givenAssertions(world, { file, flows }, cluster);
     if (out !== undefined) await writeDurably(world.files, resolve(world.cwd, out), fileOf(assertions));
     const results = checkAssertions(cluster, new Engine(cluster, profile, cni), assertions);
     const coverage = coverageOf(workloads, open, results);
@@ -142,13 +130,6 @@ function fileOf(assertions: readonly Assertion[]): Uint8Array {
       `  - ${JSON.stringify({ from, to, port, protocol: protocol.toLowerCase(), expect, reason })}`,
   );
   return Buffer.from(`sallyport-assertions: "1.0"\nassertions:\n${lines.join('\n')}\n`);
-}
-
-/** The file of assertions may lie among the manifests. */
-function isAssertions(bytes: Uint8Array): boolean {
-  return /^\s*(?:#[^\n]*\n\s*)*(?:\{\s*)?"?sallyport-assertions"?\s*:/.test(
-    Buffer.from(bytes.subarray(0, 4096)).toString('utf8'),
-  );
 }
 
 function documentsOf(files: readonly ManifestFile[]): unknown[] {

@@ -1,14 +1,11 @@
 import type { z } from 'zod';
 import { type Implementation, printable, type Style } from '#kernel';
-import { analyse } from '../analysis.ts';
 import { placeText } from '../document.ts';
-import { type Finding, Findings } from '../findings.ts';
-import { manifestsOf } from '../io/manifests.ts';
+import { statesOf } from '../io/two-states.ts';
 import type { rolloutInput, rolloutOutput } from '../operations.ts';
 import { portText } from '../port-set.ts';
 import type { Trouble } from '../rollout/comparison.ts';
-import { referredChanges } from '../rollout/not-policies.ts';
-import { otherChanges, planRollout, type Opened } from '../rollout/plan.ts';
+import { planRollout, type Opened } from '../rollout/plan.ts';
 import { showFindings } from './show-findings.ts';
 
 type Output = z.infer<typeof rolloutOutput>;
@@ -16,27 +13,11 @@ type Step = Output['steps'][number];
 
 export const rolloutVerb: Implementation<z.infer<typeof rolloutInput>, Output> = {
   async run({ from, to, profile = 'specification', cni, root, home }, world) {
-    const [old, now] = [await manifestsOf(from, { root, home }, world), await manifestsOf(to, { root, home }, world)];
-    const [before, after] = [analyse(old, profile, cni), analyse(now, profile, cni)];
     const none = { profile, steps: [], analysed: 0, complete: false, reached: false };
-    const errors: Finding[] = [
-      ...before.findings.map((one) => ({ ...one, where: `${printable(from)}: ${one.where}` })),
-      ...after.findings.map((one) => ({ ...one, where: `${printable(to)}: ${one.where}` })),
-    ].filter(({ severity }) => severity === 'error');
-    if (before.connectivity === undefined || after.connectivity === undefined) {
-      return { verdict: 'unknown', ...none, errors };
-    }
-    const others = new Findings();
-    for (const { name, how, detail, place } of otherChanges(before.cluster, after.cluster)) {
-      const folder = how === 'removed' ? from : to;
-      const where = place === undefined ? folder : `${folder}: ${placeText(place)}`;
-      others.error('policy.rollout-not-policy', where, `${name} ${how}${detail === '' ? '' : `, ${detail}`}.`);
-    }
-    for (const name of referredChanges(old, now)) {
-      others.error('policy.rollout-not-policy', to, `${name} is not the same in both.`);
-    }
-    if (others.list.length > 0) return { verdict: 'unknown', ...none, errors: [...others.list] };
-    const { verdict, steps, analysed, complete, reached } = planRollout(before.cluster, after.cluster, profile, cni);
+    const states = await statesOf(world, { from, to, root, home }, profile, cni);
+    if ('errors' in states) return { verdict: 'unknown', ...none, errors: [...states.errors] };
+    const { before, after } = states;
+    const { verdict, steps, analysed, complete, reached } = planRollout(before, after, profile, cni);
     return {
       verdict,
       profile,
