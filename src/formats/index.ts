@@ -24,6 +24,7 @@ export {
   NOTE_SIZE_LIMIT,
   noteKeyHash,
   type NoteSignature,
+  noteSignatureFits,
   type OpenedNote,
   openNote,
   parseNote,
