@@ -33,7 +33,7 @@ export {
   type Vkey,
 } from './note.ts';
 export { isProblem, type Problem, problem } from './problem.ts';
-export { formatPurl, purlOf, type PurlParts } from './purl.ts';
+export { buildPurl, formatPurl, parsePurl, type Purl, purlOf, type PurlParts } from './purl.ts';
 export { encodeSigstoreBundle } from './sigstore-bundle.ts';
 export { decodeStatement, encodeStatement, STATEMENT_PAYLOAD_TYPE } from './statement.ts';
 export { JSON_DEPTH_LIMIT, JSON_SIZE_LIMIT, type JsonLimits, parseStrictJson } from './strict-json.ts';
