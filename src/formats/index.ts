@@ -24,6 +24,7 @@ export {
   NOTE_SIZE_LIMIT,
   noteKeyHash,
   type NoteSignature,
+  noteSignatureFits,
   type OpenedNote,
   openNote,
   parseNote,
@@ -33,7 +34,7 @@ export {
 } from './note.ts';
 export { htmlPage, markup } from './html-page.ts';
 export { isProblem, type Problem, problem } from './problem.ts';
-export { formatPurl, purlOf, type PurlParts } from './purl.ts';
+export { buildPurl, formatPurl, parsePurl, type Purl, purlOf, type PurlParts } from './purl.ts';
 export { encodeSigstoreBundle } from './sigstore-bundle.ts';
 export { decodeStatement, encodeStatement, STATEMENT_PAYLOAD_TYPE } from './statement.ts';
 export { JSON_DEPTH_LIMIT, JSON_SIZE_LIMIT, type JsonLimits, parseStrictJson } from './strict-json.ts';

@@ -175,23 +175,29 @@ export function openNote(bytes: Uint8Array, known: readonly Vkey[]): OpenedNote 
 }
 
 function verifySignature(vkey: Vkey, text: Uint8Array, signature: Uint8Array): { time?: number } | undefined {
-  if (vkey.type === NOTE_ED25519 && signature.length === 64) {
-    return verify(null, text, ed25519Key(vkey.key), signature) ? {} : undefined;
+  if (vkey.type === NOTE_ED25519) return noteSignatureFits(vkey, text, signature) ? {} : undefined;
+  if (signature.length < 8) return undefined;
+  const time = Buffer.from(signature.subarray(0, 8)).readBigUInt64BE();
+  if (time > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+  const message =
+    vkey.type === NOTE_COSIGNATURE
+      ? cosignedMessage(NOTE_COSIGNATURE, vkey.name, Number(time), text)
+      : subtreeMessage(vkey.name, Number(time), text);
+  if (message === undefined || !noteSignatureFits(vkey, message, signature.subarray(8))) return undefined;
+  return { time: Number(time) };
+}
+
+/**
+ * Whether a signature without its time fits by the key of a note: Ed25519 (0x01, 0x04) or ML-DSA-44 (0x06), whose context
+ * is empty. Keys of other types fit nothing.
+ */
+export function noteSignatureFits(vkey: Vkey, message: Uint8Array, signature: Uint8Array): boolean {
+  const { type, key } = vkey;
+  if (type === NOTE_ED25519 || type === NOTE_COSIGNATURE) {
+    return signature.length === 64 && verify(null, message, ed25519Key(key), signature);
   }
-  if (vkey.type === NOTE_COSIGNATURE && signature.length === 72) {
-    const time = Buffer.from(signature.subarray(0, 8)).readBigUInt64BE();
-    if (time > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-    const message = cosignedMessage(NOTE_COSIGNATURE, vkey.name, Number(time), text);
-    return verify(null, message, ed25519Key(vkey.key), signature.subarray(8)) ? { time: Number(time) } : undefined;
-  }
-  if (vkey.type === NOTE_COSIGNATURE_MLDSA44 && signature.length === 8 + MLDSA44_SIGNATURE) {
-    const time = Buffer.from(signature.subarray(0, 8)).readBigUInt64BE();
-    if (time > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-    const message = subtreeMessage(vkey.name, Number(time), text);
-    if (message === undefined) return undefined;
-    return verify(null, message, mldsa44Key(vkey.key), signature.subarray(8)) ? { time: Number(time) } : undefined;
-  }
-  return undefined;
+  if (type !== NOTE_COSIGNATURE_MLDSA44 || signature.length !== MLDSA44_SIGNATURE) return false;
+  return verify(null, message, mldsa44Key(key), signature);
 }
 
 /**

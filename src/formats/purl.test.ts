@@ -1,44 +1,73 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { formatPurl, purlOf } from './purl.ts';
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import { isProblem } from './problem.ts';
+import { buildPurl, parsePurl, type Purl, purlOf } from './purl.ts';
 
 const folder = join(import.meta.dirname, '../../../shared/data/purl');
 const absent = existsSync(folder) ? false : 'the purl test suite is not beside the repository';
-const FILES = ['npm', 'pypi', 'oci', 'generic', 'golang', 'maven', 'cargo', 'deb', 'rpm'].map(
-  (type) => `types/${type}-test.json`,
-);
 
 interface Case {
-  readonly test_type: string;
+  readonly test_type: 'parse' | 'validate' | 'build';
   readonly description: string;
   readonly expected_failure: boolean;
-  readonly expected_output: string;
-  readonly input: Record<string, string | null> & { qualifiers: Record<string, string> | null };
+  readonly expected_output?: unknown;
+  readonly input: unknown;
 }
 
-test('the build cases of the types that we name', { skip: absent }, () => {
+/** In the suite's own form: what is not there is null. */
+function shown(purl: Purl): Record<string, unknown> {
+  const some = (text: string): string | null => (text === '' ? null : text);
+  const { type, namespace, name, version, qualifiers, subpath } = purl;
+  const parts = { type, namespace: some(namespace), name: some(name), version: some(version), subpath: some(subpath) };
+  return { ...parts, qualifiers: Object.keys(qualifiers).length === 0 ? null : qualifiers };
+}
+
+function answerOf({ test_type, input }: Case): unknown {
+  if (typeof input === 'string') {
+    const purl = parsePurl(input);
+    if (isProblem(purl)) return undefined;
+    return test_type === 'parse' ? shown(purl) : buildPurl(purl);
+  }
+  const given = Object.entries(input as Record<string, unknown>).filter(([, value]) => value !== null);
+  const built = buildPurl({ type: '', name: '', ...Object.fromEntries(given) });
+  return typeof built === 'string' ? built : undefined;
+}
+
+test('every case of the public suite: read, built, and brought into canonical form', { skip: absent }, () => {
   const wrong: string[] = [];
   let cases = 0;
-  for (const file of FILES) {
+  const files = readdirSync(join(folder, 'types')).map((file) => `types/${file}`);
+  for (const file of [...files, 'spec/specification-test.json']) {
     const { tests } = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { tests: Case[] };
-    for (const { test_type, expected_failure, expected_output, input, description } of tests) {
-      if (test_type !== 'build' || expected_failure || typeof input !== 'object') continue;
+    for (const one of tests) {
       cases += 1;
-      const purl = formatPurl({
-        type: input['type'] ?? '',
-        namespace: input['namespace'] ?? '',
-        name: input['name'] ?? '',
-        version: input['version'] ?? '',
-        qualifiers: input.qualifiers ?? {},
-        subpath: input['subpath'] ?? '',
-      });
-      if (purl !== expected_output) wrong.push(`${description}: ${purl}, not ${expected_output}`);
+      const answer = answerOf(one);
+      const due = one.expected_failure ? undefined : one.expected_output;
+      if (!isDeepStrictEqual(answer, due)) wrong.push(`${file} ${one.description}: ${JSON.stringify(answer)}`);
     }
   }
   assert.deepEqual(wrong, []);
-  assert.ok(cases > 10, `${cases} cases`);
+  assert.ok(cases > 280, `${cases} cases`);
+});
+
+test('the canonical form is read as itself, and nothing that is read throws', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: fc.constantFrom(...'pkg:npm/@?#%2Fa=&1.ä\u0000'.split('')), maxLength: 40 }),
+      (tail) => {
+        const purl = parsePurl(`pkg:npm/${tail}`);
+        if (isProblem(purl)) return;
+        const text = buildPurl(purl);
+        assert.ok(typeof text === 'string', `${tail}: ${JSON.stringify(text)}`);
+        assert.deepEqual(parsePurl(text), purl);
+      },
+    ),
+    { numRuns: 3000 },
+  );
 });
 
 test('purls of identities', () => {

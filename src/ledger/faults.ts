@@ -53,6 +53,11 @@ export const ledgerCatalogue = {
     title: 'The file holds no verifier key of a log.',
     fix: "A verifier key is one line 'name+hash+key', type Ed25519; it is trust/ledger.vkey in the home that wrote the ledger.",
   },
+  'ledger.kit-there': {
+    kind: 'usage',
+    title: 'There is something at the place of the folder for the auditor already.',
+    fix: 'Name a folder that is not there yet.',
+  },
   'ledger.no-entry': {
     title: 'The ledger has no entry with this index.',
     fix: "Indexes count from 0 and end before the size; 'sallyport ledger list' shows them.",

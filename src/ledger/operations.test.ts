@@ -4,8 +4,17 @@ import { test } from 'node:test';
 import { isProblem } from '#formats';
 import { homeAt, isFault, type Operation } from '#kernel';
 import { fixedClock, testWorld } from '#kernel/testing';
-import { leafHash, openLedger, parseProof, parseLedgerVkey, openCheckpoint, verifyInclusion } from '#ledger';
-import { ledgerList, ledgerProve, ledgerShow, ledgerVerify } from '#ledger/operations';
+import {
+  leafHash,
+  openLedger,
+  parseProof,
+  parseLedgerVkey,
+  openCheckpoint,
+  readLedger,
+  verifyConsistency,
+  verifyInclusion,
+} from '#ledger';
+import { ledgerList, ledgerProve, ledgerShow, ledgerVerify, ledgerWitness } from '#ledger/operations';
 import { nodeFiles } from '#system';
 import { temporaryFolder } from '#system/testing';
 import { createSide } from '#trust';
@@ -108,6 +117,34 @@ test('ledger prove: a proof that verifies from its text alone, on stdout and in 
   for (const index of ['-1', '01', '1e3', '', ' 1', 'x']) {
     assert(!ledgerProve.input.safeParse({ index }).success, index);
   }
+});
+
+test('L29 ledger witness: the request of tlog-witness, with a proof that holds, and none where nothing was seen', async (t) => {
+  const root = await temporaryFolder(t);
+  await homeWith(`${root}/home`, ['a', 'b', 'c']);
+  const first = (await perform(ledgerWitness, { from: '0', home: 'home' }, root)).output;
+  const [old, empty, origin, size] = first.request.split('\n');
+  assert.deepEqual([old, empty, size], ['old 0', '', String(first.size)]);
+  const vkey = parseLedgerVkey(await readFile(`${root}/home/trust/ledger.vkey`, 'utf8'));
+  assert(!isProblem(vkey));
+  assert.equal(origin, vkey.name);
+  const later = (await perform(ledgerWitness, { from: '2', home: 'home', out: 'request' }, root)).output;
+  assert.equal(await readFile(`${root}/request`, 'utf8'), later.request);
+  const split = later.request.indexOf('\n\n');
+  const [line, ...proof] = later.request.slice(0, split).split('\n');
+  assert.equal(line, 'old 2');
+  const head = openCheckpoint(Buffer.from(later.request.slice(split + 2)), vkey);
+  assert(!('code' in head));
+  const view = await readLedger(nodeFiles, `${root}/home/ledger`, vkey);
+  const [older, hashes] = [
+    Buffer.from(await view.rootAt(2), 'base64'),
+    proof.map((hash) => Buffer.from(hash, 'base64')),
+  ];
+  assert(verifyConsistency(2, head.size, older, head.root, hashes));
+  await assert.rejects(
+    () => perform(ledgerWitness, { from: '99', home: 'home' }, root),
+    (error) => isFault(error) && error.code === 'ledger.no-entry',
+  );
 });
 
 test('ledger list and show: what happened, with names escaped, and statements that are gone are said', async (t) => {

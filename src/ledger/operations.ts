@@ -45,7 +45,7 @@ export const ledgerVerify = operation<VerifyLedgerInput, VerifyLedgerOutput>({
   load: async () => (await import('./verbs/verify.ts')).verifyVerb,
 });
 
-const proveInput = z.object({ index, home, out: z.string().optional() });
+const proveInput = z.object({ index, home, out: z.string().optional(), kit: z.string().optional() });
 export type ProveInput = z.output<typeof proveInput>;
 
 const proveOutput = z.object({
@@ -62,6 +62,7 @@ const proveOutput = z.object({
   /** Digest of the statement that the entry names. */
   statement: z.string().optional(),
   file: z.string().optional(),
+  kit: z.string().optional(),
 });
 export type ProveOutput = z.output<typeof proveOutput>;
 
@@ -71,6 +72,11 @@ export const ledgerProve = operation<ProveInput, ProveOutput>({
   parameters: [
     { key: 'index', form: 'INDEX', help: "the entry's index, counted from 0" },
     { key: 'out', form: '-o, --out FILE', help: 'write the proof into a file' },
+    {
+      key: 'kit',
+      form: '--kit DIR',
+      help: 'a new folder for an auditor: entry, proof, statement, and a shell script that checks them with openssl alone',
+    },
   ],
   // The command line gives an index as text, so input and parsed input differ.
   input: proveInput as z.ZodType<ProveInput>,
@@ -128,7 +134,6 @@ export const ledgerShow = operation<ShowInput, ShowOutput>({
   load: async () => (await import('./verbs/show.ts')).showVerb,
 });
 
-/** The verbs of this context, in the order of the help. */
 export const ledgerFsck = operation<VerifyLedgerInput, VerifyLedgerOutput>({
   ...ledgerVerify,
   name: ['ledger', 'fsck'],
@@ -184,6 +189,33 @@ export const ledgerReconcile = operation<ReconcileInput, ReconcileOutput>({
   load: async () => (await import('./verbs/reconcile.ts')).reconcileVerb,
 });
 
+const witnessInput = z.object({ from: index, out: z.string().optional(), home });
+export type WitnessInput = z.output<typeof witnessInput>;
+
+const witnessOutput = z.object({
+  from: z.number(),
+  size: z.number(),
+  /** Base64, as in the checkpoint. */
+  root: z.string(),
+  /** The body of a C2SP tlog-witness `add-checkpoint` request. */
+  request: z.string(),
+  file: z.string().optional(),
+});
+export type WitnessOutput = z.output<typeof witnessOutput>;
+
+export const ledgerWitness = operation<WitnessInput, WitnessOutput>({
+  name: ['ledger', 'witness'],
+  summary: 'Write what a witness of others is sent to cosign this log (C2SP tlog-witness, add-checkpoint)',
+  parameters: [
+    { key: 'from', form: '--from SIZE', help: 'the size that the witness has seen last; 0 the first time' },
+    { key: 'out', form: '-o, --out FILE', help: 'write it into a file' },
+  ],
+  input: witnessInput as z.ZodType<WitnessInput>,
+  output: witnessOutput,
+  load: async () => (await import('./verbs/witness.ts')).witnessVerb,
+});
+
+/** The verbs of this context, in the order of the help. */
 export const ledgerOperations = [
   ledgerVerify,
   ledgerFsck,
@@ -191,4 +223,5 @@ export const ledgerOperations = [
   ledgerList,
   ledgerShow,
   ledgerReconcile,
+  ledgerWitness,
 ] as const;

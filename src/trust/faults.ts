@@ -214,6 +214,41 @@ export const trustCatalogue = {
     title: 'The attestation is about something else.',
     fix: 'It is signed, and not about this file: get the one that belongs to it.',
   },
+  'trust.tuf-usage': {
+    kind: 'usage',
+    title: 'It is not said what is to be read of the TUF repository.',
+    fix: 'Name a folder with metadata/ and targets/, a root that you trust with --root, and --target together with -o.',
+  },
+  'trust.tuf-malformed': {
+    kind: 'reason',
+    title: 'Metadata of the TUF repository cannot be understood, or not in one way.',
+    fix: 'Fetch the repository again. Metadata that name a key twice or repeat a JSON key are refused on purpose.',
+  },
+  'trust.tuf-missing': {
+    kind: 'reason',
+    title: 'A file of the TUF repository is missing.',
+    fix: 'Copy the whole repository, all of metadata/ and the targets that are wanted, before it crosses.',
+  },
+  'trust.tuf-signatures': {
+    kind: 'reason',
+    title: 'Too few keys signed metadata of the TUF repository.',
+    fix: 'Use nothing of it. Get the repository again from its source, and the first root by another way.',
+  },
+  'trust.tuf-expired': {
+    kind: 'reason',
+    title: 'Metadata of the TUF repository have expired.',
+    fix: 'Bring a newer copy. To judge what was right when it was copied, name that time with --at.',
+  },
+  'trust.tuf-version': {
+    kind: 'reason',
+    title: 'Metadata of the TUF repository have another version than they should.',
+    fix: 'Files of two states were mixed, or somebody moved one back: get the whole repository again.',
+  },
+  'trust.tuf-digest': {
+    kind: 'reason',
+    title: 'A file of the TUF repository is not the one that its metadata name.',
+    fix: 'It was damaged or replaced. Get it again from its source.',
+  },
   'trust.root-site': {
     title: 'The newer root names another site.',
     fix: 'A chain belongs to one site. Pin the other root in a home of its own.',

@@ -172,6 +172,25 @@ const sigstoreOutput = z.object({
 });
 export type SigstoreVerifyOutput = z.infer<typeof sigstoreOutput>;
 
+const tufInput = z.object({
+  folder: z.string(),
+  root: z.string(),
+  target: z.string().optional(),
+  out: z.string().optional(),
+  at: z.string().optional(),
+});
+export type TufVerifyInput = z.infer<typeof tufInput>;
+const tufRole = z.object({ role: z.string(), version: z.number(), expires: z.string() });
+const tufOutput = z.object({
+  verdict: z.enum(['verified', 'unverified']),
+  reasons: z.array(z.object({ code: z.string(), where: z.string(), detail: z.string() })),
+  /** The newest root that the first one leads to. */
+  root: tufRole.omit({ role: true }).optional(),
+  roles: z.array(tufRole),
+  target: z.object({ path: z.string(), sha256: z.string(), bytes: z.number() }).optional(),
+});
+export type TufVerifyOutput = z.infer<typeof tufOutput>;
+
 export const proposeOutput = z.object({
   root: shownRoot,
   custody: z.enum(['shared', 'one-person', 'rehearsal']),
@@ -256,6 +275,7 @@ export function trustOperations(
   Operation<LeaveInput, LeaveOutput>,
   Operation<ReenrolInput, PinOutput>,
   Operation<SigstoreVerifyInput, SigstoreVerifyOutput>,
+  Operation<TufVerifyInput, TufVerifyOutput>,
 ] {
   return [
     operation<ShowInput, ShowOutput>({
@@ -465,6 +485,20 @@ export function trustOperations(
       input: sigstoreInput,
       output: sigstoreOutput,
       load: async () => (await import('./verbs/sigstore-verify.ts')).sigstoreVerifyVerb,
+    }),
+    operation<TufVerifyInput, TufVerifyOutput>({
+      name: ['tuf', 'verify'],
+      summary: 'Judge a TUF repository that lies in a folder, offline, and take a target out of it',
+      parameters: [
+        { key: 'folder', form: 'FOLDER', help: 'a copy with metadata/ and targets/' },
+        { key: 'root', form: '--root FILE', help: 'a root of it that you trust' },
+        { key: 'target', form: '--target NAME', help: 'a target, for example trusted_root.json' },
+        { key: 'out', form: '-o FILE', help: 'where the target goes, if all of it holds' },
+        { key: 'at', form: '--at TIME', help: 'when metadata must not have expired (default: now)' },
+      ],
+      input: tufInput,
+      output: tufOutput,
+      load: async () => (await import('./verbs/tuf-verify.ts')).tufVerifyVerb,
     }),
   ];
 }

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { decodeEnvelope, isProblem, pae } from '#formats';
-import { publicKeyOf, readPublicKey, signatureFits } from './algorithm.ts';
+import {
+  decodeEnvelope,
+  formatVkey,
+  isProblem,
+  NOTE_COSIGNATURE_MLDSA44,
+  noteSignatureFits,
+  pae,
+  parseVkey,
+} from '#formats';
+import { derSignature, publicKeyOf, readPublicKey, signatureFits } from './algorithm.ts';
+import { verifySigstoreBundle } from './sigstore.ts';
 
 const data = join(import.meta.dirname, '../../../shared/data');
 const absent = existsSync(data) ? false : 'the vectors are not beside the repository';
@@ -61,6 +70,56 @@ for (const file of [
     assert.ok(cases > 50 && accepted > 5, `${cases} cases, ${accepted} fit`);
   });
 }
+
+/** Vectors whose entry point is another one than envelopes have. */
+function wycheproof(file: string, judge: (group: Group, message: Uint8Array, signature: Uint8Array) => boolean): void {
+  test(`Wycheproof ${file}`, { skip: absent }, () => {
+    const { testGroups } = JSON.parse(readFileSync(join(data, 'wycheproof', file), 'utf8')) as { testGroups: Group[] };
+    const wrong: string[] = [];
+    let accepted = 0;
+    let cases = 0;
+    for (const group of testGroups) {
+      for (const { tcId, comment, msg, sig, ctx = '', result } of group.tests) {
+        const fits = judge(group, hex(msg), hex(sig));
+        const due = result === 'valid' && ctx === '';
+        cases += 1;
+        if (fits) accepted += 1;
+        if (fits !== due && !(result === 'acceptable' && ctx === '')) {
+          wrong.push(`${tcId} ${comment}: ${fits ? 'fits' : 'does not fit'}`);
+        }
+      }
+    }
+    assert.deepEqual(wrong, []);
+    assert.ok(cases > 50 && accepted > 5, `${cases} cases, ${accepted} fit`);
+  });
+}
+
+// As tokens and agents give a signature: r and s beside each other.
+wycheproof('ecdsa_secp256r1_sha256_p1363_test.json', (group, message, signature) => {
+  const key = readPublicKey(hex(group.publicKeyDer ?? '').toString('base64'));
+  return key !== undefined && signature.length === 64 && signatureFits(key, message, derSignature(signature));
+});
+
+// As a witness's cosignature is verified.
+wycheproof('mldsa_44_verify_test.json', (group, message, signature) => {
+  const raw = hex((group as unknown as { publicKey: string }).publicKey);
+  const vkey = parseVkey(formatVkey('example.test/witness', NOTE_COSIGNATURE_MLDSA44, raw));
+  return !isProblem(vkey) && noteSignatureFits(vkey, message, signature);
+});
+
+// As the signature of somebody else over a file, by a key that the caller has.
+wycheproof('rsa_signature_3072_sha256_test.json', (group, message, signature) => {
+  const bundle = {
+    mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
+    verificationMaterial: { publicKey: { hint: '' }, tlogEntries: [] },
+    messageSignature: {
+      messageDigest: { algorithm: 'SHA2_256', digest: createHash('sha256').update(message).digest('base64') },
+      signature: Buffer.from(signature).toString('base64'),
+    },
+  };
+  const key = (group as unknown as { publicKeyPem: string }).publicKeyPem;
+  return verifySigstoreBundle(Buffer.from(JSON.stringify(bundle)), message, { key }).verdict === 'verified';
+});
 
 function spkiOf(group: Group, file: string): Buffer {
   const der = group.publicKeyDer ?? group.publicKeySpki;

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { isProblem } from '#formats';
-import type { Clock } from '#kernel';
-import { openLog, parseLedgerVkey, verifyLedger } from '#ledger';
-import { forgeries, forgerySigner, testSigner, writeForgeryBase } from '#ledger/testing';
+import type { Clock, Files } from '#kernel';
+import { type Ledger, openLog, parseLedgerVkey, verifyLedger } from '#ledger';
+import { forgeries, forgerySigner, powerCutFiles, testSigner, writeForgeryBase } from '#ledger/testing';
 import { nodeFiles } from '#system';
-import { temporaryFolder } from '#system/testing';
+import { faultyFiles, temporaryFolder } from '#system/testing';
 import { skipped, used } from '../../components.ts';
 
 /**
@@ -148,6 +148,72 @@ test('after kill -9 of a writer, at any moment, both judges accept what a reader
   }
   t.diagnostic(`${size} entries`);
 });
+
+/** Copies a log out of a file system in memory, so that programs can read it. */
+async function lay(files: Files, from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const { name, kind } of await files.list(from)) {
+    if (kind === 'folder') await lay(files, `${from}/${name}`, `${to}/${name}`);
+    else await writeFile(`${to}/${name}`, await files.read(`${from}/${name}`, 64 * 1024 * 1024));
+  }
+}
+
+const FOLDER = '/home/ledger';
+
+/** Opens as after a new start of the machine: the lock of the process that wrote before belongs to no one. */
+async function reopened(files: Files): Promise<Ledger> {
+  const state = `${FOLDER}/state`;
+  const names = (await files.look(state)) === undefined ? [] : await files.list(state);
+  for (const { name } of names) if (/^lock\.\d+$/.test(name)) await files.remove(`${state}/${name}`);
+  return openLog(files, FOLDER, signer, clock, { wait: 0 });
+}
+
+for (const [kind, plan] of [
+  ['a power cut that loses whatever was not flushed', undefined],
+  ['a process that ends', { mode: 'crash', torn: true }],
+  ['a full disk', { mode: 'error', torn: true, code: 'ENOSPC' }],
+] as const) {
+  test(`after ${kind}, at every call of an append, both judges accept what is there, and what it becomes`, async (t) => {
+    if (skip !== false) return t.skip(skip);
+    const root = await temporaryFolder(t);
+    const good = powerCutFiles(0);
+    await good.makeFolder('/home');
+    await good.syncFolder('/');
+    const first = await reopened(good);
+    // The append leaps over the end of a tile.
+    await Promise.all(Array.from({ length: 254 }, (_, i) => first.appendEntry(Buffer.from(`before ${i}`))));
+    await first.close();
+    const folders: string[] = [];
+    for (let failAt = 1; ; failAt++) {
+      const under = good.survivors(() => true, plan === undefined ? failAt : 0);
+      const faulty = plan === undefined ? undefined : faultyFiles(under, { failAt, ...plan });
+      const files = faulty ?? under;
+      let ended = true;
+      try {
+        const ledger = await reopened(files);
+        const names = Array.from({ length: 5 }, (_, i) => `entry ${i}`);
+        const answers = await Promise.allSettled(names.map((name) => ledger.appendEntry(Buffer.from(name))));
+        ended = answers.every(({ status }) => status === 'fulfilled');
+        await ledger.close();
+      } catch {
+        ended = false;
+      }
+      const disk = under.survivors(() => plan !== undefined, 0);
+      await lay(disk, FOLDER, `${root}/${failAt}`);
+      const again = await reopened(disk);
+      await again.appendEntry(Buffer.from('after'));
+      await again.close();
+      await lay(disk, FOLDER, `${root}/${failAt}-after`);
+      folders.push(`${root}/${failAt}`, `${root}/${failAt}-after`);
+      // Some calls may fail without harm; what ends the round is a fault that was not met.
+      if (faulty === undefined ? ended : faulty.failed() === undefined) break;
+    }
+    const { code, out } = await run(judge, ['every', signer.vkey, ...folders]);
+    assert.equal(code, 0, out);
+    assert.ok(folders.length > 40, `${folders.length} logs`);
+    t.diagnostic(`${folders.length} logs`);
+  });
+}
 
 test('the judges refuse what ours refuses, but for what C2SP leaves to the reader', async (t) => {
   if (skip !== false) return t.skip(skip);

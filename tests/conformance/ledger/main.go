@@ -1,5 +1,6 @@
 // Two judges of a log's folder that share no code with the product: golang.org/x/mod's sumdb/note and sumdb/tlog, which
-// read tiles from the root down, and the fsck package of Tessera. Usage: judge xmod|fsck|proof FOLDER VKEY [PROOF ENTRY]
+// read tiles from the root down, and the fsck package of Tessera. Usage: judge xmod|fsck|proof FOLDER VKEY [PROOF ENTRY],
+// or, for both judges on many logs: judge every VKEY FOLDER...
 package main
 
 import (
@@ -35,6 +36,9 @@ func run(args []string) error {
 	if len(args) < 3 {
 		return errors.New("usage: judge xmod|fsck|proof FOLDER VKEY [PROOF ENTRY]")
 	}
+	if args[0] == "every" {
+		return judgeEvery(args[1], args[2:])
+	}
 	verifier, err := note.NewVerifier(args[2])
 	if err != nil {
 		return err
@@ -48,6 +52,22 @@ func run(args []string) error {
 		return judgeProof(args[3], args[4], verifier)
 	}
 	return fmt.Errorf("no judge %q", args[0])
+}
+
+func judgeEvery(vkey string, folders []string) error {
+	verifier, err := note.NewVerifier(vkey)
+	if err != nil {
+		return err
+	}
+	for _, folder := range folders {
+		if err := judgeByMod(folder, verifier); err != nil {
+			return fmt.Errorf("%s: xmod: %w", folder, err)
+		}
+		if err := judgeByFsck(folder, verifier); err != nil {
+			return fmt.Errorf("%s: fsck: %w", folder, err)
+		}
+	}
+	return nil
 }
 
 // treeOf opens a checkpoint; tlog.ParseTree knows only its own first line, which stands in for the origin.

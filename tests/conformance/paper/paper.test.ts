@@ -2,8 +2,9 @@
 // is read by zbarimg, and gives exactly the lines that were written.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { globSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -14,6 +15,7 @@ import { skipped, used } from '../../components.ts';
 
 let browser = '';
 let zbarimg = '';
+let magick: Readonly<Record<string, string>> = {};
 let skip: string | false = false;
 
 before(async () => {
@@ -24,14 +26,23 @@ before(async () => {
   }
   browser = program;
   try {
-    zbarimg = (await debianTools(['zbarimg'], { env: process.env })).zbarimg.path;
+    const tool = (await debianTools(['zbarimg'], { env: process.env })).zbarimg;
+    zbarimg = tool.path;
+    // ImageMagick, by which it opens pictures, looks for its parts where Debian would have installed them.
+    const parts = join(dirname(dirname(tool.path)), 'root/usr/lib/*/ImageMagick-*');
+    const [coders = ''] = tool.source === 'cache' ? globSync(`${parts}/modules-*/coders`) : [];
+    const [configuration = ''] = tool.source === 'cache' ? globSync(`${parts}/config-*`) : [];
+    if (coders !== '') magick = { MAGICK_CODER_MODULE_PATH: coders, MAGICK_CONFIGURE_PATH: configuration };
   } catch (error) {
     skip = skipped('zbarimg', `zbarimg could not be unpacked: ${error instanceof Error ? error.message : ''}`);
   }
 });
 
 async function run(args: readonly string[]): Promise<string> {
-  const ended = await runProcess(zbarimg, args, { env: runtimeEnvironment(process.env), keep: 1024 * 1024 });
+  const ended = await runProcess(zbarimg, args, {
+    env: { ...runtimeEnvironment(process.env), ...magick },
+    keep: 1024 * 1024,
+  });
   assert.equal(ended.code, 0, lastWords(ended));
   return ended.stdout;
 }
