@@ -40,7 +40,8 @@ export async function readReleasePolicy(files: Files, home: string): Promise<Rel
   try {
     value = parse(Buffer.from(bytes).toString('utf8'), { maxAliasCount: 0, strict: true, uniqueKeys: true });
   } catch (error) {
-    if (!(error instanceof YAMLError)) throw error;
+    // An alias, where none may be, is a ReferenceError.
+    if (!(error instanceof YAMLError || error instanceof ReferenceError)) throw error;
     throw wrong(error.message);
   }
   const read = shape.safeParse(value);
