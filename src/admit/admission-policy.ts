@@ -34,7 +34,6 @@ const shape = z.strictObject({
   sequence: z.strictObject({ jump: z.number().int().positive() }).default({ jump: 1000 }),
   /** Whether every bundle is held until approvers agree. */
   approval: z.enum(['always', 'asked']).default('asked'),
-  /** Rings in which a bundle must have been promoted before it comes in here. */
   /** Whether the medium has to be registered in the ledger of this side. */
   medium: z.enum(['any', 'registered']).default('any'),
   /** Whether a chain of custody has to come along. */
@@ -44,7 +43,13 @@ const shape = z.strictObject({
     .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/))
     .max(16)
     .default([]),
+  /** Rings in which a bundle must have been promoted before it comes in here. */
   promoted: z.array(z.string().min(1).max(64)).max(16).default([]),
+  /** Results that each of these promotions has to have, and that have to say yes. */
+  results: z
+    .array(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/))
+    .max(16)
+    .default([]),
 });
 
 export interface AdmissionPolicy {
@@ -56,6 +61,7 @@ export interface AdmissionPolicy {
   readonly jump: number;
   readonly approval: 'always' | 'asked';
   readonly promoted: readonly string[];
+  readonly results: readonly string[];
   readonly medium: 'any' | 'registered';
   readonly custody: 'any' | 'required';
   readonly scans: readonly string[];
@@ -66,7 +72,7 @@ export interface AdmissionPolicy {
 const HOUR = 60 * 60 * 1000;
 
 function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): AdmissionPolicy {
-  const { freshness, accept, hold, tolerance, sequence, approval, promoted, medium, custody, scans } = value;
+  const { freshness, accept, hold, tolerance, sequence, approval, promoted, results, medium, custody, scans } = value;
   return {
     freshness,
     accept,
@@ -75,6 +81,7 @@ function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): Adm
     jump: sequence.jump,
     approval,
     promoted,
+    results,
     medium,
     custody,
     scans,

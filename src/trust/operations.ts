@@ -213,6 +213,16 @@ export type AcceptInput = z.infer<typeof acceptInput>;
 export const acceptOutput = pinOutput.extend({ verdict: z.enum(['accepted', 'already-here', 'refused']) });
 export type AcceptOutput = z.infer<typeof acceptOutput>;
 
+const stopInput = z.object({ out: z.string(), home: z.string().optional() });
+export type StopInput = z.infer<typeof stopInput>;
+const stopOutput = z.object({
+  path: z.string(),
+  root: shownRoot,
+  roots: z.number(),
+  revoked: z.array(z.object({ keyid: z.string(), since: z.string(), reason: z.string() })),
+});
+export type StopOutput = z.infer<typeof stopOutput>;
+
 const ceremonyFile = { file: z.string() };
 const passphrases = { passphraseFile: z.array(z.string()).optional() };
 const ceremonyOpenInput = z.object({
@@ -446,7 +456,11 @@ export function trustOperations(
       summary:
         'Take the next root, signed by enough holders of the old one and of its own, into the chain of this side',
       parameters: [
-        { key: 'draft', form: 'DRAFT', help: 'the signed draft, or the root file that another side made' },
+        {
+          key: 'draft',
+          form: 'DRAFT',
+          help: 'the signed draft, the root file that another side made, or a folder of roots',
+        },
         home,
       ],
       input: acceptInput as never,
@@ -520,12 +534,23 @@ export function trustOperations(
       output: sigstoreOutput,
       load: async () => (await import('./verbs/sigstore-verify.ts')).sigstoreVerifyVerb,
     }),
+    stopOperation as never,
     ...(ceremonyOperations(openAppender) as never[]),
   ];
 }
 
 const ceremony = { key: 'file', form: 'FILE', help: 'the ceremony, which is rewritten' } as const;
 const by = { key: 'by', form: '--by NAME', help: 'who says so' } as const;
+
+const stopOperation = operation<StopInput, StopOutput>({
+  name: ['trust', 'stop'],
+  summary:
+    'Write an emergency medium: the chain of roots alone, by which every inside refuses what a revoked key sealed',
+  parameters: [{ key: 'out', form: '-o, --out FOLDER', help: 'where the roots are written' }, home],
+  input: stopInput as never,
+  output: stopOutput,
+  load: async () => (await import('./verbs/stop.ts')).stopVerb,
+});
 
 /** A root's signing as a ceremony: m of n people, offline, with a transcript (docs/spec/ceremony.md). */
 function ceremonyOperations(openAppender: OpenAppender) {
