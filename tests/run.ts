@@ -115,6 +115,7 @@ const SLOW = [
   'src/rehearse/rehearse.test.ts',
   'src/rehearse/second-pass.test.ts',
   'src/system/client-settings.test.ts',
+  'src/trust/io/ceremonies.test.ts',
   'src/trust/io/crypto-profiles.test.ts',
   'src/trust/io/drafts.test.ts',
   'src/trust/io/key-files.test.ts',

@@ -44,6 +44,11 @@ const shape = z.strictObject({
   /** Rings in which a bundle must have been promoted before it comes in here. */
   promoted: z.array(z.string().min(1).max(64)).max(16).default([]),
   contents: contentRules,
+  /** Results that each of these promotions has to have, and that have to say yes. */
+  results: z
+    .array(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/))
+    .max(16)
+    .default([]),
 });
 
 export interface AdmissionPolicy {
@@ -55,6 +60,7 @@ export interface AdmissionPolicy {
   readonly jump: number;
   readonly approval: 'always' | 'asked';
   readonly promoted: readonly string[];
+  readonly results: readonly string[];
   readonly medium: 'any' | 'registered';
   readonly custody: 'any' | 'required';
   readonly scans: readonly string[];
@@ -66,7 +72,8 @@ export interface AdmissionPolicy {
 const HOUR = 60 * 60 * 1000;
 
 function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): AdmissionPolicy {
-  const { freshness, accept, hold, tolerance, sequence, approval, promoted, medium, custody, scans, contents } = value;
+  const { freshness, accept, hold, tolerance, sequence, approval, promoted, results, medium, custody, scans, contents } =
+    value;
   return {
     freshness,
     accept,
@@ -75,6 +82,7 @@ function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): Adm
     jump: sequence.jump,
     approval,
     promoted,
+    results,
     medium,
     custody,
     scans,

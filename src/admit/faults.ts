@@ -41,6 +41,16 @@ export const admitCatalogue = {
     title: 'The promotion that was named does not exist.',
     fix: "Name the file that 'sallyport promote' wrote in the ring before.",
   },
+  'admit.no-result': {
+    kind: 'usage',
+    title: 'The result that was named does not exist, or is no plain file.',
+    fix: "Name the report of a rehearsal or test, a JSON document with a 'verdict': --result rehearsal=report.json.",
+  },
+  'admit.result-missing': {
+    kind: 'reason',
+    title: 'The promotion lacks a result that this side demands, or the result does not say yes.',
+    fix: "Have it promoted again with the reports that admission.yaml names under 'results': 'promote --result rehearsal=report.json'.",
+  },
   'admit.not-promoted': {
     kind: 'reason',
     title: 'The bundle has not been promoted in a ring that this side requires.',

@@ -176,7 +176,11 @@ export const promote = operation<PromoteInput, PromoteOutput>({
     { key: 'bundle', form: 'INDEX', help: 'the first digits of the digest of its index' },
     { key: 'ring', form: '--ring RING', help: 'the ring that speaks; the seal must put this site into it' },
     { key: 'out', form: '-o FILE', help: 'where the promotion goes, to be carried to the next ring' },
-    { key: 'result', form: '--result FILE...', help: 'reports of rehearsals and tests; one that says no refuses it' },
+    {
+      key: 'result',
+      form: '--result RESULT...',
+      help: 'reports of rehearsals and tests, FILE or KIND=FILE (rehearsal=report.json); one that says no refuses it',
+    },
     ...keyParameters,
     { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
     { key: 'home', form: '--home HOME', help: 'the folder of this side' },

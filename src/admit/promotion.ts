@@ -1,10 +1,25 @@
 import { decodeEnvelope, decodeStatement, encodeStatement, isProblem, STATEMENT_PAYLOAD_TYPE } from '#formats';
-import { type Digest, hexOf, type JsonObject, type Reason } from '#kernel';
+import { type Digest, hexOf, isObject, type JsonObject, type Reason } from '#kernel';
 import type { BundleHead } from '#bundle';
 import { type EffectiveRoot, type Signer, signEnvelope, verifyEnvelope } from '#trust';
+import type { AdmissionPolicy } from './admission-policy.ts';
 import { reason } from './faults.ts';
 
 const PROMOTION_PREDICATE = 'sallyport/promotion/v1';
+
+/** What reports say where the answer is no: with one of these nothing is promoted. */
+export const NEGATIVE = /^(not-|refused|failed|held|partial|unverified|unknown|violated)/;
+/** What they say where it is yes. Anything else, and nothing, is no yes. */
+const POSITIVE: ReadonlySet<unknown> = new Set([
+  'proved',
+  'passed',
+  'verified',
+  'accept',
+  'accepted',
+  'clean',
+  'well',
+  'whole',
+]);
 
 /** What a ring says about a bundle that it has had: the next ring takes the same bytes. */
 export interface Promotion {
@@ -40,13 +55,14 @@ export function signPromotion(promotion: Promotion, signers: readonly Signer[]):
 
 /**
  * Which of the rings that a side requires are missing. A promotion counts when the threshold of approvers signed it,
- * over this bundle, for a site that the seal itself puts into the ring. `now` in milliseconds.
+ * over this bundle, for a site that the seal itself puts into the ring, with the receipt of its admission there and the
+ * `results` that are demanded. `now` in milliseconds.
  */
 export function judgePromotions(
   effective: EffectiveRoot,
   { seal }: BundleHead,
   envelopes: readonly Uint8Array[],
-  required: readonly string[],
+  { promoted: required, results: demanded }: Pick<AdmissionPolicy, 'promoted' | 'results'>,
   now: number,
 ): Reason[] {
   const had = new Set<string>();
@@ -68,7 +84,7 @@ export function judgePromotions(
       wrong.push(reason('admit.promotion-other', where, 'It holds no promotion.'));
       continue;
     }
-    const { ring, site, version, critical } = statement.predicate;
+    const { ring, site, version, critical, receipt, results } = statement.predicate;
     const [subject, ...more] = statement.subject;
     const ofThis = more.length === 0 && subject?.digest.sha256 === hexOf(seal.index);
     const known = typeof version === 'string' && version.startsWith('1.') && JSON.stringify(critical) === '[]';
@@ -81,6 +97,20 @@ export function judgePromotions(
           `It is by ${String(site)} of ${String(ring)}, for another bundle or ring.`,
         ),
       );
+      continue;
+    }
+    if (!isObject(receipt) || typeof receipt['proof'] !== 'string' || receipt['proof'] === '') {
+      wrong.push(reason('admit.promotion-other', where, 'It has no receipt of the admission there.'));
+      continue;
+    }
+    const said = (Array.isArray(results) ? results : []).filter(isObject);
+    // Several reports of one kind: each of them says yes.
+    const unproved = demanded.filter((name) => {
+      const own = said.filter((one) => one['name'] === name);
+      return own.length === 0 || !own.every((one) => POSITIVE.has(one['verdict']));
+    });
+    if (unproved.length > 0) {
+      wrong.push(reason('admit.result-missing', where, `It says yes by no result of ${unproved.join(', ')}.`));
       continue;
     }
     had.add(ring);

@@ -1,6 +1,15 @@
 import type { Reason } from '#kernel';
 import { STATEMENT_PAYLOAD_TYPE } from '#formats';
-import { type Custody, type EffectiveRoot, extendChain, type Root, speaksFor, verifyEnvelope } from '#trust';
+import {
+  type Custody,
+  delegatesOf,
+  type EffectiveRoot,
+  extendChain,
+  type Role,
+  type Root,
+  speaksFor,
+  verifyEnvelope,
+} from '#trust';
 import type { BundleHead } from './bundle-head.ts';
 import { reason } from './faults.ts';
 
@@ -31,10 +40,16 @@ export function judgeSeal(effective: EffectiveRoot, head: BundleHead, now: numbe
   const extension = extendChain(given, rootsOf(head));
   if (!extension.ok) return no([extension.reason]);
   const { root, added } = extension.value;
-  const verification = verifyEnvelope(root, 'sealer', STATEMENT_PAYLOAD_TYPE, head.sealEnvelope, {
-    now,
-    expectRehearsal: effective.rehearsal,
-  });
+  const by = (role: Role) =>
+    verifyEnvelope(root, role, STATEMENT_PAYLOAD_TYPE, head.sealEnvelope, {
+      now,
+      expectRehearsal: effective.rehearsal,
+    });
+  const sealers = by('sealer');
+  const delegates = delegatesOf(head.seal.channel);
+  // Whoever seals one channel says nothing about another; the two groups reach their thresholds each by itself.
+  const delegated = sealers.verdict === 'verified' || !root.roles.has(delegates) ? sealers : by(delegates);
+  const verification = delegated.verdict === 'verified' || delegated.holders.length > 0 ? delegated : sealers;
   if (verification.verdict !== 'verified') return no(verification.reasons, root, verification.holders);
   if (!speaksFor(root, head.seal.channel)) {
     return no([reason('bundle.channel', 'seal.dsse.json', `The root does not speak for ${head.seal.channel}.`)], root);

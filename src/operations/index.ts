@@ -12,7 +12,7 @@ import { provingOperations } from '#proving/operations';
 import { doctor, rehearse, verifyReport } from '#rehearse/operations';
 import { trustOperations } from '#trust/operations';
 import { explain } from './explain.ts';
-import { init } from './init.ts';
+import { init, trustInit } from './init.ts';
 import { review } from './review.ts';
 
 export { operationsCatalogue, operationsFault } from './faults.ts';
@@ -52,6 +52,7 @@ export const operations: readonly AnyOperation[] = [
   rehearse,
   verifyReport,
   ...enclaveOperations,
+  trustInit,
   ...trustOperations(async (files, home, clock) => (await import('#ledger')).openLedger(files, home, clock)),
   ...ledgerOperations,
   ...policyOperations,

@@ -40,7 +40,8 @@ export function parseCryptoProfile(text: string): CryptoProfile | string {
   try {
     value = parse(text, { maxAliasCount: 0, strict: true, uniqueKeys: true });
   } catch (error) {
-    if (!(error instanceof YAMLError)) throw error;
+    // An alias, where none may be, is a ReferenceError.
+    if (!(error instanceof YAMLError || error instanceof ReferenceError)) throw error;
     return error.message;
   }
   const read = shape.safeParse(value);

@@ -113,6 +113,24 @@ export const trustCatalogue = {
     title: "The ledger's key is not the one that its verifier key names.",
     fix: 'HOME/keys/ledger.key and HOME/trust/ledger.vkey were made together; restore both from the same backup.',
   },
+  'trust.not-a-ceremony': {
+    title: 'The file is not a ceremony, or it breaks a rule of one.',
+    fix: "Give a file that 'sallyport trust ceremony open' wrote, or a copy of it, whole and unchanged; docs/spec/ceremony.md lists the rules.",
+  },
+  'trust.ceremony-step': {
+    title: 'The step cannot be taken in this ceremony now.',
+    fix: "'sallyport trust ceremony show FILE' prints what was done and what is missing; docs/operate/root-ceremony.md is the checklist.",
+    kind: 'usage',
+  },
+  'trust.ceremony-online': {
+    title: 'The ceremony forbids a network, and this machine has one.',
+    fix: 'Take the cables and the radio out, or use a machine without; only a ceremony that was opened with --allow-network can be held on this one, and says so.',
+  },
+  'trust.ceremony-unattested': {
+    kind: 'reason',
+    title: 'Too few have signed the transcript of the ceremony.',
+    fix: "Have those who took part, and every witness, read it and sign it: 'sallyport trust ceremony attest FILE --key KEY'.",
+  },
   'trust.crypto-profile': {
     title: 'The crypto profile cannot be understood.',
     fix: "Mend crypto.yaml in the home, or the file that SALLYPORT_CRYPTO names ('docs/spec/crypto-profile.md' describes it); until then nothing is signed or verified.",

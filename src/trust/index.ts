@@ -30,7 +30,7 @@ export {
 } from './io/roots.ts';
 export { makeWitness, readWitness, type WitnessSigner } from './io/witness-keys.ts';
 export { createSide, type Side, type SideOptions } from './io/side.ts';
-export { type Custody, type Role, roles } from './role.ts';
+export { type Custody, delegatesOf, type Role, roles } from './role.ts';
 export {
   encodeRoot,
   fingerprintOf,

@@ -232,6 +232,69 @@ export type AcceptInput = z.infer<typeof acceptInput>;
 export const acceptOutput = pinOutput.extend({ verdict: z.enum(['accepted', 'already-here', 'refused']) });
 export type AcceptOutput = z.infer<typeof acceptOutput>;
 
+const stopInput = z.object({ out: z.string(), home: z.string().optional() });
+export type StopInput = z.infer<typeof stopInput>;
+const stopOutput = z.object({
+  path: z.string(),
+  root: shownRoot,
+  roots: z.number(),
+  revoked: z.array(z.object({ keyid: z.string(), since: z.string(), reason: z.string() })),
+});
+export type StopOutput = z.infer<typeof stopOutput>;
+
+const ceremonyFile = { file: z.string() };
+const passphrases = { passphraseFile: z.array(z.string()).optional() };
+const ceremonyOpenInput = z.object({
+  draft: z.string(),
+  out: z.string(),
+  by: z.string(),
+  witness: z.array(z.string()).optional(),
+  allowNetwork: z.boolean().optional(),
+});
+export type CeremonyOpenInput = z.infer<typeof ceremonyOpenInput>;
+const ceremonyConfirmInput = z.object({ ...ceremonyFile, who: z.string(), fingerprint: z.string().optional() });
+export type CeremonyConfirmInput = z.infer<typeof ceremonyConfirmInput>;
+const ceremonySignInput = z.object({ ...ceremonyFile, key: z.array(z.string()), ...passphrases });
+export type CeremonySignInput = z.infer<typeof ceremonySignInput>;
+const ceremonyNoteInput = z.object({ ...ceremonyFile, text: z.string(), by: z.string() });
+export type CeremonyNoteInput = z.infer<typeof ceremonyNoteInput>;
+const ceremonyJoinInput = z.object({ ...ceremonyFile, copy: z.array(z.string()) });
+export type CeremonyJoinInput = z.infer<typeof ceremonyJoinInput>;
+const ceremonyEndInput = z.object({ ...ceremonyFile, by: z.string(), reason: z.string().optional() });
+export type CeremonyEndInput = z.infer<typeof ceremonyEndInput>;
+const ceremonyShowInput = z.object(ceremonyFile);
+export type CeremonyShowInput = z.infer<typeof ceremonyShowInput>;
+const ceremonyRecordInput = z.object({ ...ceremonyFile, home: z.string().optional() });
+export type CeremonyRecordInput = z.infer<typeof ceremonyRecordInput>;
+
+const ceremonyOutput = z.object({
+  state: z.enum(['open', 'closed', 'aborted']),
+  path: z.string(),
+  id: z.string(),
+  root: shownRoot,
+  network: z.enum(['forbidden', 'allowed']),
+  /** Digest of the transcript as it stands; fixed once it has ended. */
+  transcript: z.object({ sha256: z.string(), text: z.string() }),
+  confirmed: z.array(z.string()),
+  signatures,
+  /** What is missing before it can be closed. */
+  missing: z.array(z.string()),
+  attested: z.array(z.string()),
+  /** Who still has to attest before it can be recorded. */
+  unattested: z.array(z.string()),
+});
+export type CeremonyOutput = z.infer<typeof ceremonyOutput>;
+
+const ceremonyRecordOutput = z.object({
+  verdict: z.enum(['accepted', 'already-here', 'refused', 'recorded']),
+  reasons: z.array(z.object({ code: z.string(), where: z.string(), detail: z.string() })),
+  root: shownRoot,
+  custody: z.enum(['shared', 'one-person', 'rehearsal']),
+  transcript: z.object({ sha256: z.string() }),
+  ledger: z.object({ size: z.number(), root: z.string() }).optional(),
+});
+export type CeremonyRecordOutput = z.infer<typeof ceremonyRecordOutput>;
+
 /** Opens the ledger of a home; the composition root gives `openLedger` of #ledger, which this context stands below. */
 export type OpenAppender = (
   files: Files,
@@ -276,6 +339,7 @@ export function trustOperations(
   Operation<ReenrolInput, PinOutput>,
   Operation<SigstoreVerifyInput, SigstoreVerifyOutput>,
   Operation<TufVerifyInput, TufVerifyOutput>,
+  ...Operation<never, never>[],
 ] {
   return [
     operation<ShowInput, ShowOutput>({
@@ -412,7 +476,11 @@ export function trustOperations(
       summary:
         'Take the next root, signed by enough holders of the old one and of its own, into the chain of this side',
       parameters: [
-        { key: 'draft', form: 'DRAFT', help: 'the signed draft, or the root file that another side made' },
+        {
+          key: 'draft',
+          form: 'DRAFT',
+          help: 'the signed draft, the root file that another side made, or a folder of roots',
+        },
         home,
       ],
       input: acceptInput as never,
@@ -499,6 +567,130 @@ export function trustOperations(
       input: tufInput,
       output: tufOutput,
       load: async () => (await import('./verbs/tuf-verify.ts')).tufVerifyVerb,
+    }),
+    stopOperation as never,
+    ...(ceremonyOperations(openAppender) as never[]),
+  ];
+}
+
+const ceremony = { key: 'file', form: 'FILE', help: 'the ceremony, which is rewritten' } as const;
+const by = { key: 'by', form: '--by NAME', help: 'who says so' } as const;
+
+const stopOperation = operation<StopInput, StopOutput>({
+  name: ['trust', 'stop'],
+  summary:
+    'Write an emergency medium: the chain of roots alone, by which every inside refuses what a revoked key sealed',
+  parameters: [{ key: 'out', form: '-o, --out FOLDER', help: 'where the roots are written' }, home],
+  input: stopInput as never,
+  output: stopOutput,
+  load: async () => (await import('./verbs/stop.ts')).stopVerb,
+});
+
+/** A root's signing as a ceremony: m of n people, offline, with a transcript (docs/spec/ceremony.md). */
+function ceremonyOperations(openAppender: OpenAppender) {
+  const verbs = async () => import('./verbs/ceremony.ts');
+  return [
+    operation<CeremonyOpenInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'open'],
+      summary: 'Begin a ceremony in which the holders of a root sign a draft, one after the other, offline',
+      parameters: [
+        {
+          key: 'draft',
+          form: 'DRAFT',
+          help: "a draft that nobody signed yet, from 'trust propose', 'rotate' or 'revoke'",
+        },
+        { key: 'out', form: '-o, --out FILE', help: 'where the ceremony is written' },
+        by,
+        {
+          key: 'witness',
+          form: '--witness PUB...',
+          help: 'public halves of people who watch and hold no key of the root',
+        },
+        { key: 'allowNetwork', form: '--allow-network', help: 'machines may have a network; the transcript says so' },
+      ],
+      input: ceremonyOpenInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).openVerb,
+    }),
+    operation<CeremonyConfirmInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'confirm'],
+      summary: 'Say that you compared the fingerprint, as it was read aloud, with what you were told before',
+      parameters: [
+        ceremony,
+        { key: 'who', form: '--who NAME', help: 'the holder or witness who confirms' },
+        { key: 'fingerprint', form: '--fingerprint HEX', help: 'as it was read aloud (default: asks)' },
+      ],
+      input: ceremonyConfirmInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).confirmVerb,
+    }),
+    operation<CeremonySignInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'sign'],
+      summary: 'Sign the draft of a ceremony with keys of holders who confirmed the fingerprint',
+      parameters: [ceremony, { key: 'key', form: '--key FILE...', help: 'private keys that sign' }, passphraseFile],
+      input: ceremonySignInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).signCeremonyVerb,
+    }),
+    operation<CeremonyNoteInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'note'],
+      summary: 'Write down what people did in the room: seals that were broken, safes that were opened',
+      parameters: [ceremony, { key: 'text', form: '--text TEXT', help: 'at most 256 characters' }, by],
+      input: ceremonyNoteInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).noteVerb,
+    }),
+    operation<CeremonyJoinInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'join'],
+      summary: 'Bring together what was done on several machines in copies of one ceremony',
+      parameters: [ceremony, { key: 'copy', form: 'COPY...', help: 'copies that were carried here' }],
+      input: ceremonyJoinInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).joinVerb,
+    }),
+    operation<CeremonyEndInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'close'],
+      summary: 'End a ceremony in which enough signed; its transcript does not change any more',
+      parameters: [ceremony, by],
+      input: ceremonyEndInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).closeVerb,
+    }),
+    operation<CeremonyEndInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'abort'],
+      summary: 'End a ceremony without a root',
+      parameters: [ceremony, { key: 'reason', form: '--reason TEXT', help: 'why; it stands in the transcript' }, by],
+      input: ceremonyEndInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).abortVerb,
+    }),
+    operation<CeremonySignInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'attest'],
+      summary: 'Sign the transcript of a ceremony that has ended, as one who was there',
+      parameters: [
+        ceremony,
+        { key: 'key', form: '--key FILE...', help: 'keys of holders or witnesses' },
+        passphraseFile,
+      ],
+      input: ceremonySignInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).attestVerb,
+    }),
+    operation<CeremonyShowInput, CeremonyOutput>({
+      name: ['trust', 'ceremony', 'show'],
+      summary: 'Print the transcript of a ceremony, and what is still missing',
+      parameters: [{ key: 'file', form: 'FILE', help: 'the ceremony' }],
+      input: ceremonyShowInput as never,
+      output: ceremonyOutput,
+      load: async () => (await verbs()).showCeremonyVerb,
+    }),
+    operation<CeremonyRecordInput, CeremonyRecordOutput>({
+      name: ['trust', 'ceremony', 'record'],
+      summary: 'Take the root of a ceremony into the chain of this side, with the transcript in its ledger',
+      parameters: [{ key: 'file', form: 'FILE', help: 'the ceremony, ended and attested' }, home],
+      input: ceremonyRecordInput as never,
+      output: ceremonyRecordOutput,
+      load: async () => (await verbs()).recordVerb(openAppender),
     }),
   ];
 }

@@ -11,7 +11,7 @@ import {
   type Root,
   type RootDraft,
 } from './root.ts';
-import { type Custody, holdersApart, isRole, type Role, roles as allRoles } from './role.ts';
+import { type Custody, holdersApart, isRole, type Role, roles as allRoles, rolesInOrder } from './role.ts';
 
 /** How long a proposed root holds where nothing else is said: a side behind a gap gets the next one only by medium. */
 export const ROOT_DAYS = 3 * 365;
@@ -146,7 +146,10 @@ function giveRoles(people: Map<string, Person>, added: readonly Person[], texts:
     const [, name, list] = /^(?:(.+)=)?([^=]*)$/s.exec(text) ?? [];
     const wanted = (list ?? '').split(',').map((role) => {
       if (!isRole(role))
-        throw wrong(`${printable(role)} is no role; roles are ${allRoles.join(', ')}.`, `--role ${printable(text)}`);
+        throw wrong(
+          `${printable(role)} is no role; roles are ${allRoles.join(', ')}, and sealer:CHANNEL.`,
+          `--role ${printable(text)}`,
+        );
       return role;
     });
     if (name === undefined && added.length === 0) {
@@ -243,14 +246,14 @@ function thresholdsOf(
 ): Partial<Record<Role, number>> {
   const asked = new Map<Role, number>();
   for (const text of texts) {
-    const [, role = '', count = ''] = /^([a-z]+)=([0-9]{1,3})$/.exec(text) ?? [];
+    const [, role = '', count = ''] = /^([^=]+)=([0-9]{1,3})$/.exec(text) ?? [];
     if (!isRole(role)) throw wrong('A threshold is ROLE=N, for example sealer=2.', `--threshold ${printable(text)}`);
     if (listed[role] === undefined)
       throw wrong(`Nobody would have the role ${role}.`, `--threshold ${printable(text)}`);
     asked.set(role, Number(count));
   }
   const thresholds: Partial<Record<Role, number>> = {};
-  for (const role of allRoles) {
+  for (const role of rolesInOrder(Object.keys(listed).filter(isRole))) {
     const names = listed[role];
     if (names === undefined) continue;
     const threshold = asked.get(role) ?? root.thresholds.get(role) ?? 1;

@@ -268,3 +268,35 @@ test('ROOT-14: the list of revoked keys', () => {
   ];
   for (const revoked of bad) assert.equal(judge(revoked), 'trust.root-malformed', JSON.stringify(revoked).slice(0, 60));
 });
+
+test('ROOT-15: a channel is delegated by a role of its own, with a threshold of its own', () => {
+  const [ada, dan, eve] = [testKey(), testKey(), testKey('ecdsa-p256')];
+  const draft = testDraft(
+    {
+      Ada: { key: ada, roles: ['root', 'sealer'] },
+      Dan: { key: dan, roles: ['sealer:db'] },
+      Eve: { key: eve, roles: ['sealer:db', 'sealer:web'] },
+    },
+    { thresholds: { root: 1, sealer: 1, 'sealer:db': 2, 'sealer:web': 1 } },
+  );
+  const root = mustRead(signedRoot(draft, [ada.signer('Ada')]));
+  assert.deepEqual(root.roles.get('sealer:db'), ['Dan', 'Eve']);
+  assert.equal(root.thresholds.get('sealer:db'), 2);
+  assert.deepEqual(Object.keys((JSON.parse(Buffer.from(encodeRoot(draft)).toString()) as { roles: object }).roles), [
+    'root',
+    'sealer',
+    'sealer:db',
+    'sealer:web',
+  ]);
+  const refused = (over: Parameters<typeof testDraft>[0], more: Parameters<typeof testDraft>[1] = {}) =>
+    readRoot(signedRoot(testDraft({ Ada: { key: ada, roles: ['root'] }, ...over }, more), [ada.signer('Ada')]));
+  const why = (read: ReturnType<typeof refused>): string => (read.ok ? 'read' : read.reason.detail);
+  assert.match(why(refused({ Dan: { key: dan, roles: ['sealer:db', 'approver'] } })), /both approver and sealer:db/);
+  assert.equal(why(refused({ Dan: { key: dan, roles: ['sealer:db', 'sealer:web', 'sealer'] } })), 'read', 'one duty');
+  assert.match(
+    why(refused({ Dan: { key: dan, roles: ['sealer:db'] } }, { thresholds: { root: 1, 'sealer:db': 2 } })),
+    /from 1 to 1/,
+  );
+  const twice = { Dan: { key: dan, roles: ['sealer:db'] as const }, Eve: { key: dan, roles: ['sealer:web'] as const } };
+  assert.match(why(refused(twice)), /also held by Dan/);
+});

@@ -4,7 +4,7 @@ import { type Instant, isInstant, isObject, printable, type Reason } from '#kern
 import { algorithms, type PublicKey, readPublicKey } from './algorithm.ts';
 import type { CryptoProfile } from './crypto-profile.ts';
 import type { TrustCode } from './faults.ts';
-import { type Custody, custodies, holdersApart, isRole, keysApart, type Role, roles } from './role.ts';
+import { type Custody, custodies, holdersApart, isRole, keysApart, type Role, rolesInOrder } from './role.ts';
 import { countHolders } from './threshold.ts';
 
 export const ROOT_PAYLOAD_TYPE = 'application/vnd.sallyport.root+json';
@@ -113,7 +113,7 @@ export function encodeRoot(draft: RootDraft): Uint8Array {
 
 function inOrder<T>(byRole: Readonly<Partial<Record<Role, T>>>): Record<string, T> {
   const ordered: Record<string, T> = {};
-  for (const role of roles) {
+  for (const role of rolesInOrder(Object.keys(byRole).filter(isRole))) {
     const value = byRole[role];
     if (value !== undefined) ordered[role] = value;
   }

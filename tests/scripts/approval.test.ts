@@ -140,6 +140,22 @@ test('production takes what staging has tried, the same bytes', async (t) => {
   const promoted = await run(`${promote} --ring staging ${keys} --result good.json`);
   assert.equal(promoted.results[0].verdict, 'proved');
   assert.equal((await run('admit one --promotion none --home in', 2)).fault.code, 'admit.no-promotion');
+  assert.equal((await run(`${promote} --ring staging ${keys} --result none.json`, 2)).fault.code, 'admit.no-result');
+
+  // Production may want the rehearsal and the tests: a result that is not there, or says nothing, is no yes.
+  const wants = 'sallyport-admission: "1.0"\npromoted: [staging]\nresults: [rehearsal, tests]\n';
+  await writeFile(join(folder, 'in', 'admission.yaml'), wants);
+  await writeFile(join(folder, 'mute.json'), '{"tests":12}');
+  await writeFile(join(folder, 'tests.json'), '{"verdict":"passed","tests":12}');
+  const lacking = async (results: string) => {
+    await run(`${promote} --ring staging ${keys} ${results}`);
+    return codes(await run('admit one --promotion go.dsse.json --home in', 1));
+  };
+  const missing = ['admit.result-missing', 'admit.not-promoted'];
+  assert.deepEqual(await lacking('--result good.json --result tests.json'), missing, 'of no kind');
+  assert.deepEqual(await lacking('--result rehearsal=good.json'), missing, 'one of two');
+  assert.deepEqual(await lacking('--result rehearsal=good.json --result tests=mute.json'), missing, 'says nothing');
+  await run(`${promote} --ring staging ${keys} --result rehearsal=good.json --result tests=tests.json`);
   assert.equal((await run('admit one --promotion go.dsse.json --home in')).verdict, 'admitted');
 
   // The promotion of one bundle says nothing about the next.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '#system/testing';
@@ -179,6 +179,74 @@ test('an emergency: a root alone, on any medium, revokes a sealer on the inside'
   await run(`trust pin ${path} --fingerprint ${fingerprint} --home third`);
   assert.equal((await run('trust accept cut --home third', 1)).verdict, 'refused');
   assert.equal((await run('trust show --home third')).root.version, 1);
+});
+
+test('an emergency medium: an inside that missed several roots takes them all, and nothing half', async (t) => {
+  const at = await story(t);
+  const { folder, run } = at;
+  await run('trust init --home away --site away');
+  await run('trust init --home late --site late');
+  const first = (await run('trust show --home out')).root;
+  await run(`trust pin ${first.path} --fingerprint ${first.fingerprint} --home away`);
+  await run('seal --home out -o one.bundle');
+  await run('trust key new second.key --holder low');
+  await run('trust key new third.key --holder low');
+  await run('trust rotate low second.key.pub.json --home out -o two --reason stolen');
+  await run('trust sign two --key out/keys/sealer.key --key second.key');
+  await run('trust accept two --home out');
+  const second = (await run('trust show --home out')).root;
+  await run(`trust pin ${second.path} --fingerprint ${second.fingerprint} --home late`);
+  await run('trust rotate low third.key.pub.json --home out -o three --reason stolen');
+  await run('trust sign three --key second.key --key third.key');
+  await run('trust accept three --home out');
+  const stop = await run('trust stop -o medium --home out');
+  assert.deepEqual([stop.roots, stop.root.version, stop.revoked.length], [3, 3, 2]);
+  // A medium on which one root is not signed as it must be changes as much as fits, and says no.
+  await cp(join(folder, 'medium'), join(folder, 'bad'), { recursive: true });
+  const unsigned = JSON.parse(await readFile(join(folder, 'bad', 'root.3.dsse.json'), 'utf8')) as {
+    signatures: unknown[];
+  };
+  unsigned.signatures.pop();
+  await writeFile(join(folder, 'bad', 'root.3.dsse.json'), JSON.stringify(unsigned));
+  assert.equal((await run('trust accept bad --home late', 1)).verdict, 'refused');
+  assert.equal((await run('trust show --home late')).root.version, 2);
+  for (const home of ['away', 'late']) {
+    const taken = await run(`trust accept medium --home ${home}`);
+    assert.deepEqual([taken.verdict, taken.root.version], ['accepted', 3]);
+    assert.equal((await run(`trust accept medium --home ${home}`)).verdict, 'already-here');
+    assert.deepEqual(reasons(await run(`admit one.bundle --home ${home}`, 1)), ['trust.revoked-key']);
+    await run(`ledger verify ${home}/ledger`);
+  }
+  await mkdir(join(folder, 'empty'));
+  assert.equal((await run('trust accept empty --home away', 3)).fault.code, 'trust.not-a-draft');
+  await run('trust init --home other --site other');
+  const foreign = (await run('trust show --home other')).root;
+  await run('trust stop -o foreign --home other');
+  assert.notEqual(foreign.fingerprint, first.fingerprint);
+  assert.equal((await run('trust accept foreign --home away', 1)).verdict, 'refused');
+});
+
+test('a channel is delegated: its sealers seal it and no other', async (t) => {
+  const at = await story(t);
+  const { folder, run } = at;
+  for (const holder of ['Dan', 'Eve']) await run(`trust key new ${holder}.key --holder ${holder}`);
+  await run(
+    'trust propose --home out -o two --add Dan.key.pub.json --add Eve.key.pub.json --role sealer:db --threshold sealer:db=2',
+  );
+  await run('trust sign two --key out/keys/sealer.key');
+  await run('trust accept two --home out');
+  const { path, fingerprint } = (await run('trust show --home out')).root;
+  await run(`trust pin ${path} --fingerprint ${fingerprint} --home in`);
+  const yaml = await readFile(join(folder, 'sallyport.yaml'), 'utf8');
+  const both = '--key Dan.key --key Eve.key';
+  assert.equal((await run(`seal -o no --home out ${both}`, 3)).fault.code, 'trust.key-unknown');
+  await writeFile(join(folder, 'sallyport.yaml'), yaml.replace('channel: main', 'channel: db'));
+  assert.equal((await run('seal -o half --home out --key Dan.key')).trust.enough, false);
+  assert.deepEqual(reasons(await run('admit half --home in', 1)), ['trust.threshold']);
+  assert.equal((await run(`seal -o db.bundle --home out ${both}`)).trust.enough, true);
+  const admitted = await run('admit db.bundle --home in');
+  assert.deepEqual([admitted.verdict, [...admitted.trust.holders].sort()], ['admitted', ['Dan', 'Eve']]);
+  assert.equal((await run(`verify db.bundle --root ${path}`)).verdict, 'verified');
 });
 
 test('a passphrase that a person types is not seen', async (t) => {

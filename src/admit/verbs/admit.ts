@@ -275,7 +275,7 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
         freshness = freshnessOf(head.seal.sealed, now, policy.freshness);
         // What is here already is not made worse by its age.
         const here = hereAlready(arrivalOf(head, inside));
-        const rings = judgePromotions(effective, head, side.promotions, policy.promoted, now);
+        const rings = judgePromotions(effective, head, side.promotions, policy, now);
         if (!here && rings.length > 0) return rings;
         if (!here && worseThan(freshness.grade, policy.hold)) return [ageReason(freshness, head)];
         if (!here && side.held) {

@@ -8,14 +8,12 @@ import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSi
 import { admitFault, reason } from '../faults.ts';
 import { admittedBundle } from '../named-bundle.ts';
 import type { PromoteInput, PromoteOutput } from '../operations.ts';
-import { signPromotion } from '../promotion.ts';
+import { NEGATIVE, signPromotion } from '../promotion.ts';
 import { recoveredDatabase } from '../recover.ts';
 
 const WAIT = 30 * 60 * 1000;
 const RESULT_LIMIT = 256 * 1024 ** 2;
 const PROMOTED_PREDICATE = 'sallyport/promoted/v1';
-/** What reports of ours say where the answer is no. */
-const NEGATIVE = /^(not-|refused|failed|held|partial|unverified|unknown|violated)/;
 
 /** Signs what a ring has learned about a bundle, for the next ring to require. */
 export const promoteVerb: Implementation<PromoteInput, PromoteOutput> = {
@@ -33,12 +31,16 @@ export const promoteVerb: Implementation<PromoteInput, PromoteOutput> = {
     if (signers.length === 0) throw admitFault('admit.no-key', { where: '--key' });
     const site = (await readRoots(files, home.path)).at(-1)?.root.site ?? '';
     const results: { name: string; sha256: string; verdict: string }[] = [];
-    for (const name of input.result ?? []) {
-      const bytes = await files.read(resolve(cwd, name), RESULT_LIMIT);
+    for (const text of input.result ?? []) {
+      // KIND=FILE: by its kind the next ring asks for it.
+      const [, kind, named = text] = /^([a-z][a-z0-9-]{0,31})=(.+)$/s.exec(text) ?? [];
+      const path = resolve(cwd, named);
+      if ((await files.look(path))?.kind !== 'file') throw admitFault('admit.no-result', { where: path });
+      const bytes = await files.read(path, RESULT_LIMIT);
       const parsed = parseStrictJson(bytes, { size: RESULT_LIMIT });
       const verdict = parsed.ok && isObject(parsed.value) ? parsed.value['verdict'] : undefined;
       results.push({
-        name: printable(basename(name)).slice(0, 200),
+        name: kind ?? printable(basename(path)).slice(0, 200),
         sha256: hexOf(digestOf(bytes)),
         verdict: typeof verdict === 'string' ? printable(verdict).slice(0, 100) : '',
       });

@@ -3,7 +3,16 @@ import type { z } from 'zod';
 import { type Digest, digestFromHex, type Files, hexOf, type Implementation, instantOf, type World } from '#kernel';
 import { decodeEnvelope, encodeSigstoreBundle, isProblem, STATEMENT_PAYLOAD_TYPE } from '#formats';
 import { homePath, makeFolderDurably, openHome, readIfThere, writeDurably } from '#system';
-import { keyNames, holdersWith, passphrasesOf, readPinned, readRoots, sealersOf, signEnvelope } from '#trust';
+import {
+  delegatesOf,
+  keyNames,
+  holdersWith,
+  passphrasesOf,
+  readPinned,
+  readRoots,
+  sealersOf,
+  signEnvelope,
+} from '#trust';
 import { formatConsistency, type Ledger, openLedger } from '#ledger';
 import { parseLock, readProject } from '#project';
 import { openStore } from '#store';
@@ -60,20 +69,20 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
     home.path,
     keyNames(cwd, input.key),
     passphrasesOf(world, input.passphraseFile),
+    project.channel,
   );
   const own = (await readRoots(files, home.path)).at(-1)?.root;
   const pinned = await readPinned(files, home.path);
   const chain = pinned?.chain ?? (await readRoots(files, home.path));
   const custody = chain.at(-1)?.root.custody ?? 'one-person';
   const judge = chain.at(-1)?.root;
-  const { holders: complete, threshold } =
-    judge === undefined
-      ? { holders: [], threshold: 1 }
-      : holdersWith(
-          judge,
-          'sealer',
-          signers.map(({ keyid }) => keyid),
-        );
+  const keyids = signers.map(({ keyid }) => keyid);
+  // Sealers of all channels, or those to whom this one is delegated: each by their own threshold, never together.
+  const counts = (['sealer', delegatesOf(project.channel)] as const)
+    .filter((role) => judge?.roles.has(role) === true)
+    .map((role) => (judge === undefined ? { holders: [], threshold: 1 } : holdersWith(judge, role, keyids)));
+  const enough = counts.find(({ holders, threshold }) => holders.length >= threshold);
+  const { threshold } = enough ?? counts[0] ?? { threshold: 1 };
   const store = await openStore(files, home);
   world.report({ type: 'step', step: 'seal', title: `Sealing ${project.name}` });
   const ledger = await openLedger(files, home, clock);
@@ -158,7 +167,7 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
         holders: [...new Set(signers.map(({ holder }) => holder))],
         keyids: inKeyOrder(signers).map(({ keyid }) => keyid),
         threshold,
-        enough: complete.length >= threshold,
+        enough: enough !== undefined,
       },
       ledger: recorded,
       check: checkLines(target, 'sealer.pem', result.seal),

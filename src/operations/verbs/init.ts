@@ -19,7 +19,9 @@ export const initVerb: Implementation<InitInput, InitOutput> = {
     );
     const site = siteName(input.site, input.home === undefined ? folder : path, folder);
 
-    const project = await writeProject(world, folder, input.folder !== undefined || input.home === undefined);
+    const project = input.project
+      ? await writeProject(world, folder, input.folder !== undefined || input.home === undefined)
+      : undefined;
     // The root is written last: a home without one is new, or was cut short and is finished now.
     const made = (await readRoots(world.files, homeAt(path))).length === 0;
     if (made) await createSide(world.files, homeAt(path), { site, purpose: input.purpose, clock: world.clock });

@@ -200,6 +200,7 @@ function groupOf(program: Command, groups: Map<string, Command>, path: readonly 
 const GROUPS: Readonly<Record<string, string>> = {
   trust: 'Roots and keys: show what this side trusts, pin a root, write the next one',
   'trust key': 'Keys of people: make one',
+  'trust ceremony': 'Sign the next root together, offline, step by step, with a transcript',
   ledger: 'The tamper-evident log of a side: verify it, prove an entry, list it',
   policy: 'Who can talk to whom by the policies of Kubernetes manifests, and what a change opens or closes',
   enclave: 'Rehearsal networks that are still there: list, look into, stop',

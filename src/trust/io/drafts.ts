@@ -3,6 +3,7 @@ import {
   type Files,
   type Happening,
   instantOf,
+  type JsonObject,
   type LedgerAppender,
   type Reason,
   type Verdict,
@@ -57,6 +58,8 @@ export interface AcceptOptions {
   readonly now: number;
   /** Opened only where something is going to be accepted. */
   readonly ledger: () => Promise<LedgerAppender>;
+  /** The ceremony in which it was signed; its transcript stands in the same entry. */
+  readonly ceremony?: { readonly subject: Happening['subject'][number]; readonly record: JsonObject };
 }
 
 interface Chain {
@@ -86,10 +89,10 @@ async function chainsOf(files: Files, home: Place): Promise<readonly Chain[]> {
 export async function acceptDraft(
   files: Files,
   home: Place,
-  path: string,
+  from: string | { readonly path: string; readonly draft: Draft },
   options: AcceptOptions,
 ): Promise<Acceptance> {
-  const draft = await readDraft(files, path);
+  const { path, draft } = typeof from === 'string' ? { path: from, draft: await readDraft(files, from) } : from;
   const { root } = draft;
   const shown = { path, version: root.version, fingerprint: root.fingerprint };
   const chains = await chainsOf(files, home);
@@ -124,9 +127,9 @@ export async function acceptDraft(
   const now = await chainsOf(files, home);
   const same = now.some(({ folder, last }) => folder === target.folder && last.fingerprint === target.last.fingerprint);
   if (!same) {
-    return acceptDraft(files, home, path, { ...options, ledger: async () => ledger });
+    return acceptDraft(files, home, { path, draft }, { ...options, ledger: async () => ledger });
   }
-  const { size, root: head } = await ledger.append(rotatedHappening(target.last, draft, options.now));
+  const { size, root: head } = await ledger.append(rotatedHappening(target.last, draft, options));
   const [place = path] = await put(files, now, draft);
   return { ...answer('accepted', [], place), ledger: { size, root: head } };
 }
@@ -174,17 +177,21 @@ async function put(files: Files, chains: readonly Chain[], draft: Draft): Promis
   return places;
 }
 
-function rotatedHappening(previous: Root, draft: Draft, now: number): Happening {
+function rotatedHappening(previous: Root, draft: Draft, { now, ceremony }: AcceptOptions): Happening {
   const { root } = draft;
   const before = new Set(previous.revoked.map(({ keyid }) => keyid));
   return {
     predicateType: 'sallyport/root-rotated/v1',
-    subject: [{ name: `root.${root.version}`, digest: { sha256: root.fingerprint } }],
+    subject: [
+      { name: `root.${root.version}`, digest: { sha256: root.fingerprint } },
+      ...(ceremony === undefined ? [] : [ceremony.subject]),
+    ],
     predicate: {
       site: root.site,
       version: root.version,
       custody: root.custody,
       expires: root.expires,
+      ...(ceremony === undefined ? {} : { ceremony: ceremony.record }),
       previous: { version: previous.version, fingerprint: previous.fingerprint },
       // Who agreed: by the older root, and by the new one.
       signed: { previous: [...progressOf(previous, draft).signed], own: [...progressOf(root, draft).signed] },

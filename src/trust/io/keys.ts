@@ -6,7 +6,7 @@ import { readIfThere } from '#system';
 import { publicKeyOf, type SigningKey, signWith } from '../algorithm.ts';
 import { allowsAlgorithm, type CryptoProfile, DEFAULT_PROFILE, keyDerivationOf } from '../crypto-profile.ts';
 import { trustFault } from '../faults.ts';
-import type { Role } from '../role.ts';
+import { delegatesOf, type Role } from '../role.ts';
 import type { Root } from '../root.ts';
 import type { Signer } from '../signing.ts';
 import { cryptoProfile, opensslModule, requireModule } from './crypto-profiles.ts';
@@ -204,14 +204,16 @@ function publicPem(key: KeyObject): string {
 }
 
 /**
- * The signers who seal for a side: the keys named, else the home's own. Each must belong to a holder with the role
- * sealer in the side's own root or in the one that it pinned, so that nothing is sealed that nobody will accept.
+ * The signers who seal for a side: the keys named, else the home's own. Each must belong to a holder who seals, or
+ * seals this channel, by the side's own root or by the one that it pinned, so that nothing is sealed that nobody will
+ * accept.
  */
 export async function sealersOf(
   files: Files,
   home: Place,
   keyFiles?: readonly string[],
   passphrases?: Passphrases,
+  channel?: string,
 ): Promise<readonly Signer[]> {
   const own = await readRoots(files, home);
   const pinned = await readPinned(files, home);
@@ -222,9 +224,12 @@ export async function sealersOf(
   const profile = await cryptoProfile(files, home);
   for (const path of paths) {
     const key = await signingKey(files, path, passphrases, profile);
-    const holder = roots.map((root) => holderOf(root, key.keyid, 'sealer')).find((name) => name !== undefined);
+    const roles: readonly Role[] = channel === undefined ? ['sealer'] : ['sealer', delegatesOf(channel)];
+    const holder = roots
+      .flatMap((root) => roles.map((role) => holderOf(root, key.keyid, role)))
+      .find((name) => name !== undefined);
     if (holder === undefined) {
-      throw trustFault('trust.key-unknown', { where: path, detail: `Role sealer, key ${key.keyid}.` });
+      throw trustFault('trust.key-unknown', { where: path, detail: `Role ${roles.join(' or ')}, key ${key.keyid}.` });
     }
     signers.set(key.keyid, signerOf(key, holder));
   }
