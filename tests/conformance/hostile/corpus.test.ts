@@ -38,9 +38,9 @@ async function refusedCleanly(
   inside: Inside,
   act: () => ReturnType<Inside['admit']>,
   codes: readonly string[],
+  entries: number,
 ): Promise<void> {
   const before = await inside.rest();
-  const entries = await inside.entries();
   const answer = await act();
   const said = JSON.stringify(answer.reasons);
   assert.equal(answer.verdict, 'refused', said);
@@ -50,7 +50,7 @@ async function refusedCleanly(
       `${code}: ${said}`,
     );
   assert.deepEqual(await inside.rest(), before, 'store, database, trust and quarantine are as they were');
-  assert.equal(await inside.entries(), entries + 1);
+  assert.equal(answer.ledger.size, entries + 1);
   const kept = JSON.parse(await readFile(`${answer.evidence}/refusal.json`, 'utf8')) as { reasons: unknown };
   assert.deepEqual(kept.reasons, answer.reasons, 'the evidence says why');
 }
@@ -60,6 +60,7 @@ test('contents: what a hostile upstream had packed is refused or neutralised by 
   const root = await put(`${folder}/root.dsse.json`, contentRoot);
   const refusing = await insideAt(folder, 'refusing');
   let fresh = 0;
+  let refusals = 0;
   for (const hostile of hostileCorpus) {
     const bytes = await bundleWith(hostile);
     const door = atDoor(hostile);
@@ -67,7 +68,8 @@ test('contents: what a hostile upstream had packed is refused or neutralised by 
     await t.test(`${hostile.id} ${hostile.name}`, async () => {
       const bundle = await put(`${folder}/bundle`, bytes);
       if (door.expect === 'refuse') {
-        await refusedCleanly(refusing, () => refusing.admit({ bundle, root }), hostile.codes);
+        await refusedCleanly(refusing, () => refusing.admit({ bundle, root }), hostile.codes, refusals);
+        refusals += 1;
         return;
       }
       const inside = await insideAt(folder, `in${fresh++}`);
@@ -79,6 +81,8 @@ test('contents: what a hostile upstream had packed is refused or neutralised by 
       await rm(inside.home, { recursive: true });
     });
   }
+  assert.ok(refusals > 250);
+  assert.equal(await refusing.entries(), refusals, 'every refusal is in the ledger, and nothing else');
 });
 
 test('bundles: what is wrong with seals, roots, proofs and numbers is refused by name', async (t) => {
@@ -99,8 +103,11 @@ test('bundles: what is wrong with seals, roots, proofs and numbers is refused by
       const look = await examinePath(bundle, undefined, world);
       assert.ok(['accept', 'neutralised', 'refuse'].includes(look.verdict), 'it is judged as a file too');
       const act = () => inside.admit({ bundle, root, ...input }, over);
-      if (crossing.expect === 'refuse') await refusedCleanly(inside, act, crossing.codes);
-      else {
+      if (crossing.expect === 'refuse') {
+        const entries = await inside.entries();
+        await refusedCleanly(inside, act, crossing.codes, entries);
+        assert.equal(await inside.entries(), entries + 1);
+      } else {
         const answer = await act();
         const said = JSON.stringify(answer.reasons);
         assert.equal(answer.verdict, crossing.verdict ?? 'admitted', said);
