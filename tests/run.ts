@@ -86,6 +86,7 @@ const SOURCES = ['src', 'tests', 'packaging', 'bench', 'examples'].filter((folde
 /** Tests that fail every I/O in turn, or start many processes: each in a process of its own, two at a time. */
 const SLOW = [
   'src/admit/admit.test.ts',
+  'src/admit/contents.test.ts',
   'src/admit/full-disk.test.ts',
   'src/bundle/seal.test.ts',
   'src/capture/capture.test.ts',

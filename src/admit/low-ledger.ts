@@ -1,6 +1,6 @@
-import { formatVkey, isProblem, NOTE_ED25519, parseNote, parseVkey } from '#formats';
-import { digestOf, type Reason } from '#kernel';
-import type { BundleHead } from '#bundle';
+import { decodeEnvelope, decodeStatement, formatVkey, isProblem, NOTE_ED25519, parseNote, parseVkey } from '#formats';
+import { digestOf, hexOf, type Reason } from '#kernel';
+import { type BundleHead, SEALED_PREDICATE } from '#bundle';
 import {
   decodeEntry,
   judgeHead,
@@ -31,7 +31,7 @@ export interface LowLedger {
  * key is that of the root's role `ledger`; a checkpoint that it did not sign is no checkpoint of that side.
  */
 export function judgeLowLedger(
-  { carried }: BundleHead,
+  { carried, seal }: BundleHead,
   root: Root,
   arrival: Arrival,
   last: (origin: string) => Seen | undefined,
@@ -70,6 +70,9 @@ export function judgeLowLedger(
     if (typeof record === 'string' || record.statement !== digestOf(statement)) {
       return bad('ledger.entry', 'It does not name the statement that came with it.');
     }
+    if (!isAbout(statement, seal)) {
+      return bad('ledger.statement', 'It is about the sealing of something else (CVE-2026-22703).');
+    }
     const list = carried.get('ledger.consistency');
     const proofs = list === undefined ? new Map<number, never>() : parseConsistency(list);
     if (isProblem(proofs)) return bad('ledger.consistency', `${proofs.where} ${proofs.detail}`);
@@ -83,4 +86,18 @@ export function judgeLowLedger(
     return { seen, outcome, reasons: against ? why : [], notices: against ? [] : why };
   }
   return problem;
+}
+
+/** Whether a statement of a ledger is that this bundle was sealed: a proof of another entry shows nothing. */
+function isAbout(bytes: Uint8Array, { index, channel, sequence }: BundleHead['seal']): boolean {
+  const envelope = decodeEnvelope(bytes);
+  const statement = isProblem(envelope) ? envelope : decodeStatement(envelope.payload);
+  if (isProblem(statement) || statement.predicateType !== SEALED_PREDICATE) return false;
+  const [subject, ...more] = statement.subject;
+  return (
+    more.length === 0 &&
+    subject?.digest.sha256 === hexOf(index) &&
+    statement.predicate['channel'] === channel &&
+    statement.predicate['sequence'] === sequence
+  );
 }

@@ -68,4 +68,5 @@ export {
   sourceOf,
 } from './byte-source.ts';
 export { type ExpandOptions, gunzipped, inflated, ZSTD_WINDOW_LIMIT, zstdExpanded } from './compressed.ts';
+export { XZ_WINDOW_LIMIT, xzExpanded } from './xz.ts';
 export { type CertificateFields, certificatePem, certificateToSign, signedCertificate } from './x509.ts';

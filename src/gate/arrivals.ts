@@ -52,7 +52,7 @@ function kindOf({ ecosystem, file }: ArtifactRow): DoorKind | undefined {
       // Beside a wheel lies its metadata file, which is text (PEP 658).
       return /\.metadata$/i.test(file) ? undefined : /\.whl$/i.test(file) ? 'wheel' : 'archive';
     default:
-      return promisesArchive(file) ? 'archive' : undefined;
+      return promisesArchive(file) || /\.pom$/i.test(file) ? 'archive' : undefined;
   }
 }
 

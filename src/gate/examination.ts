@@ -83,7 +83,9 @@ export class Examination {
   found(code: ReasonCode, where: string, detail: string): void {
     if (this.#given.has(`${code} ${where}`)) return;
     if (this.#noting > 0 || this.bounds.noted.has(code)) {
-      if (this.#notes.length < LIMITS.reasons) this.#notes.push(reason(code, where, detail));
+      if (this.#notes.length >= LIMITS.reasons) return;
+      this.#given.add(`${code} ${where}`);
+      this.#notes.push(reason(code, where, detail));
       return;
     }
     if (this.#reasons.length >= LIMITS.reasons)

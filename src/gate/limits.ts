@@ -40,7 +40,7 @@ export const LIMITS = {
   /** A document inside an archive that is read: package.json, METADATA, RECORD, Chart.yaml and the like. */
   document: 4 * 1024 * 1024,
   /** A JSON document that is examined by itself. */
-  json: 5 * 1024 * 1024,
+  json: 4 * 1024 * 1024,
   jsonDepth: 64,
   /** An OCI manifest, index or configuration (distribution specification 1.1, "Pushing manifests"). */
   manifest: 4 * 1024 * 1024,

@@ -217,27 +217,18 @@ async function admitInto(side: Inside): Promise<{ output: Output; opened: Databa
     const judged = await readInto(side, quarantine, copy);
     const { verdict, reasons, read } = judged.reading;
     world.report({ type: 'end', step: 'admit', title: `Read ${amount(read)}`, ok: verdict === 'whole' });
-    if (verdict === 'refused') {
-      // First of all no unjudged byte stays on this side.
-      await quarantine.remove();
-      left = true;
+    const refusing = async (why: readonly Reason[]): Promise<{ output: Output; opened: Database | undefined }> => {
+      // First of all no unjudged byte stays on this side; the folder of quarantine goes with the last of them.
       await copy.remove();
-      return { output: await refuse(side, judged, reasons), opened: side.database };
-    }
+      await quarantine?.remove();
+      left = true;
+      return { output: await refuse(side, judged, why), opened: side.database };
+    };
+    if (verdict === 'refused') return await refusing(reasons);
     const hands = await judgeHands(side, judged, copy);
-    if (hands.length > 0) {
-      await quarantine.remove();
-      left = true;
-      await copy.remove();
-      return { output: await refuse(side, judged, hands), opened: side.database };
-    }
+    if (hands.length > 0) return await refusing(hands);
     const contents = await examined(side, judged, quarantine);
-    if (contents.refused.length > 0) {
-      await quarantine.remove();
-      left = true;
-      await copy.remove();
-      return { output: await refuse(side, judged, contents.refused), opened: side.database };
-    }
+    if (contents.refused.length > 0) return await refusing(contents.refused);
     if (judged.holding.length > 0) return { output: await hold(side, judged, copy), opened: side.database };
     const done = await commit(side, judged, quarantine, contents);
     if (judged.reading.head !== undefined) await removeHeld(files, home, judged.reading.head.seal.index);

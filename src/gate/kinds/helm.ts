@@ -7,7 +7,7 @@ import { isPlainWord } from '../member-name.ts';
 import { readDocument, textOf } from './document.ts';
 
 /** Bytes of a Chart.yaml that are read as YAML. */
-export const CHART_LIMIT = 256 * 1024;
+export const CHART_LIMIT = 128 * 1024;
 
 /** A Helm chart: everything in one folder of the chart's name, with one Chart.yaml (CVE-2026-35206, CVE-2024-25620). */
 export async function judgeChart(file: RandomBytes, examination: Examination): Promise<void> {

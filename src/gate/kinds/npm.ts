@@ -23,12 +23,9 @@ export async function judgeNpm(file: RandomBytes, examination: Examination): Pro
     return;
   }
   if (found === 0) examination.found('examine.metadata', '', 'It has no package.json.');
-  if (tops.size > 1 || !tops.has('package')) {
-    examination.found(
-      'examine.layout',
-      '',
-      `Its members do not lie in the one folder 'package', but in: ${[...tops].join(', ')}.`,
-    );
+  // Clients strip one folder, whatever its name; packages that other tools than npm pack have their own.
+  if (tops.size > 1) {
+    examination.found('examine.layout', '', `Its members do not lie in one folder, but in: ${[...tops].join(', ')}.`);
   }
 }
 

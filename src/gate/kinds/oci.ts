@@ -139,17 +139,21 @@ class Layout {
   }
 
   async judgeParts(parts: readonly ImagePart[]): Promise<void> {
-    for (const { digest, size } of parts) {
-      this.#examination.size += size;
-      this.#named.set(`blobs/${digest.replace(':', '/')}`, false);
+    const proper: ImagePart[] = [];
+    for (const part of parts) {
+      this.#examination.size += part.size;
+      if (DIGEST.test(part.digest)) proper.push(part);
+      else this.#say('examine.digest-form', part.digest, 'What it is known by is no digest.');
+      this.#named.set(`blobs/${part.digest.replace(':', '/')}`, false);
     }
-    // Indexes name what they are made of before it is judged for itself; what was judged is not judged again.
-    const documents = parts.filter(({ document }) => document);
+    // Indexes come first: they say for which platform a manifest is. What was judged is not judged again.
+    const documents = proper.filter(({ document }) => document);
+    documents.sort((a, b) => Number(INDEXES.includes(b.mediaType)) - Number(INDEXES.includes(a.mediaType)));
     for (const { digest, mediaType, size } of documents) {
       const isDone = this.#judged.has(digest);
       if (!isDone) await this.#manifest({ digest, mediaType, size, platform: undefined }, digest, 0);
     }
-    for (const { digest, mediaType, size, document } of parts) {
+    for (const { digest, mediaType, size, document } of proper) {
       if (document || this.#judged.has(digest)) continue;
       // No manifest of this bundle names it: it is judged as what it says that it is.
       await this.#blob({ digest, mediaType, size, platform: undefined }, digest, LAYERS.get(mediaType), undefined);

@@ -4,6 +4,7 @@ import { packageCases } from './corpus/packages.ts';
 import { tarCases } from './corpus/tars.ts';
 import { zipCases } from './corpus/zips.ts';
 
+export { classes } from './corpus/classes.ts';
 export { type Held, type HostileCase, type Material } from './corpus/case.ts';
 export { layOut } from './lay-out.ts';
 

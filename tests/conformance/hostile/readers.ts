@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type HostileCase, hostileCorpus, layOut } from '#gate/testing';
 
@@ -42,6 +42,41 @@ function python(kind: 'tar' | 'zip'): Reader['unpack'] {
     if (answers.length !== archives.length) throw new Error(`python3 answered ${answers.length} times: ${ran.stderr}`);
     return answers.map((line) => JSON.parse(line) as Treatment);
   };
+}
+
+function node(reader: string, folder: string): Reader['unpack'] {
+  return (archives) => {
+    const input = archives.map(({ archive, target }) => `${JSON.stringify([reader, archive, target])}\n`).join('');
+    const words = [join(here, 'node-readers.ts'), folder];
+    const ran = spawnSync(process.execPath, words, { encoding: 'utf8', input, timeout: 120_000 });
+    const answers = ran.stdout.split('\n').filter((line) => line !== '');
+    if (answers.length !== archives.length)
+      throw new Error(`${reader} answered ${answers.length} times: ${ran.stderr}`);
+    return answers as Treatment[];
+  };
+}
+
+/**
+ * The readers of npm, installed into a folder by the machine's own npm, in the versions that the lockfile here pins.
+ * None where they cannot be had.
+ */
+export async function nodeReaders(folder: string): Promise<readonly Reader[]> {
+  for (const name of ['package.json', 'package-lock.json'])
+    await copyFile(join(here, 'peers', name), join(folder, name));
+  const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const ran = spawnSync('npm', words, { cwd: folder, encoding: 'utf8', timeout: 300_000 });
+  if (ran.status !== 0) return [];
+  const pinned = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const label = (name: string): string =>
+    name === 'tar' ? "npm's tar" : name === 'tar-stream' ? 'tar-stream (lists)' : name;
+  return Object.entries(pinned.dependencies).map(([name, version]) => ({
+    name: label(name),
+    version,
+    kind: 'tar',
+    unpack: node(name, folder),
+  }));
 }
 
 /** The readers of this machine. */

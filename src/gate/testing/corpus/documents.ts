@@ -45,6 +45,7 @@ const jsonCases: readonly HostileCase[] = [
   json('control', 'plain', '', '{"a":[1,-2.5e3,null,true,"\\ud83d\\ude00"],"b":{}}', true),
   json('control', 'numbers', '', '[0,-0,9007199254740991,1e-400,0.1]', true),
   json('control', 'escapes', '', '{"\\u0061":"\\/\\b"," proto ":1}', true),
+  json('control', 'empty', '', '{}', true),
   json('control', 'depth', '', `${'['.repeat(60)}${']'.repeat(60)}`, true),
 ];
 
@@ -203,6 +204,14 @@ const ociCases: readonly HostileCase[] = [
   oci('HC-09', 'layer-trailing', '', 'trailing', {
     layerBytes: Buffer.concat([gzip(tar({ name: 'a' })), text('hidden')]),
   }),
+  layerCase('HC-16', 'nested-cut', 'CVE-2026-28407', 'truncated', {
+    name: 'usr/share/testdata/cut.tar.gz',
+    body: gzip(tar({ name: 'a', body: 'x' })).subarray(0, -8),
+  }),
+  layerCase('HC-16', 'nested-parent', 'CVE-2026-28407', 'name-parent', {
+    name: 'usr/share/testdata/evil.tar',
+    body: tar({ name: '../evil', body: 'x' }),
+  }),
   oci('HC-18', 'layer-bomb', 'CVE-2023-25153', 'ratio', {
     layer: [{ name: 'z', body: Buffer.alloc(40 * 1024 * 1024) }],
   }),
@@ -217,6 +226,10 @@ const ociCases: readonly HostileCase[] = [
       { name: 'var/.wh.old' },
       { name: 'var/.wh..wh..opq' },
     ],
+  }),
+  oci('control', 'empty-layer', '', '', { layer: [] }),
+  oci('control', 'nested-good', '', '', {
+    layer: [{ name: 'usr/share/doc/changelog.gz', body: gzip(text('harmless')) }],
   }),
   oci('control', 'platform-right', '', '', {
     manifest: (m) => ({ ...m, annotations: { a: 'b' } }),
@@ -257,6 +270,7 @@ const mediumCases: readonly HostileCase[] = [
   medium('HC-26', 'backslash', '', 'name-backslash', { 'a\\b': x }),
   medium('HC-26', 'empty', '', 'empty', {}),
   medium('control', 'unicode', '', '', { 'gr\u00fc\u00dfe.txt': x, '\u65e5\u672c/a': x }),
+  medium('control', 'deep', '', '', { 'a/b/c/d/e/f.txt': x }),
   medium('control', 'plain', '', '', { 'storefront.bundle': x, 'docs/README.txt': x }),
 ];
 

@@ -75,6 +75,16 @@ const npmCases: readonly HostileCase[] = [
   ),
   npm('control', 'prerelease', '', '', npmOf(manifest({ version: '1.0.0-rc.1+build' }))),
   npm('control', 'scoped', '', '', npmOf(manifest({ name: '@scope/left' }))),
+  npm(
+    'control',
+    'other-folder',
+    '',
+    '',
+    npmOf(
+      { name: 'left/package.json', body: '{"name":"@types/left","version":"1.0.0"}' },
+      { name: 'left/index.d.ts', body: 'x' },
+    ),
+  ),
 ];
 
 const record = (name: string, body: string, change: { hash?: string; size?: string } = {}): string =>
@@ -140,6 +150,16 @@ const wheelCases: readonly HostileCase[] = [
   wheel('HC-02', 'link', '', 'link', () => wheelOf({ add: [{ name: 'l', mode: 0o120777, body: 'left.py' }] })),
   wheel('HC-16', 'not-a-zip', '', 'truncated', () => text('no zip at all, but long enough to be looked at')),
   wheel('control', 'plain', '', '', () => wheelOf()),
+  wheel('control', 'sha512', '', '', () => {
+    const hash = (body: string): string => `sha512=${createHash('sha512').update(body).digest('base64url')}`;
+    const info = 'left-1.0.dist-info';
+    const rows = [
+      record('left.py', 'x = 1\n', { hash: hash('x = 1\n') }),
+      record(`${info}/METADATA`, METADATA, { hash: hash(METADATA) }),
+      record(`${info}/WHEEL`, WHEEL, { hash: hash(WHEEL) }),
+    ];
+    return wheelOf({ record: `${rows.join('')}${info}/RECORD,,\n` });
+  }),
   wheel('control', 'signed', '', '', () => wheelOf({ add: [{ name: 'left-1.0.dist-info/RECORD.jws', body: '{}' }] })),
 ];
 
