@@ -99,6 +99,8 @@ const SLOW = [
   'src/enclave/without-routes.test.ts',
   'src/rehearse/supervised-service.test.ts',
   'src/gate/examine.test.ts',
+  'src/media/damage.test.ts',
+  'src/media/medium-map.test.ts',
   'src/ledger/crash.test.ts',
   'src/ledger/verification.test.ts',
   'src/ledger/power-cut.test.ts',
