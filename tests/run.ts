@@ -87,6 +87,7 @@ const SOURCES = ['src', 'tests', 'packaging', 'bench', 'examples'].filter((folde
 const SLOW = [
   'src/admit/admit.test.ts',
   'src/admit/full-disk.test.ts',
+  'src/admit/raw-medium.test.ts',
   'src/bundle/seal.test.ts',
   'src/capture/capture.test.ts',
   'src/capture/prepare.test.ts',
