@@ -121,6 +121,7 @@ export function makeUdf(tree: Tree): UdfMade {
     bytes.writeUInt32LE(type === 4 ? 0x14a5 : 0x10a4, 44);
     bytes.writeUInt16LE(1, 48);
     bytes.writeBigUInt64LE(BigInt(size), 56);
+    bytes.writeBigUInt64LE(BigInt(Math.ceil(size / BLOCK)), 64);
     bytes.writeUInt32LE(8, 172);
     bytes.writeUInt32LE(size, 176);
     bytes.writeUInt32LE(places.get(path) ?? 0, 180);
