@@ -72,8 +72,20 @@ export interface AdmissionPolicy {
 const HOUR = 60 * 60 * 1000;
 
 function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): AdmissionPolicy {
-  const { freshness, accept, hold, tolerance, sequence, approval, promoted, results, medium, custody, scans, contents } =
-    value;
+  const {
+    freshness,
+    accept,
+    hold,
+    tolerance,
+    sequence,
+    approval,
+    promoted,
+    results,
+    medium,
+    custody,
+    scans,
+    contents,
+  } = value;
   return {
     freshness,
     accept,

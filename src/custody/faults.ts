@@ -26,6 +26,10 @@ export const custodyCatalogue = {
     title: 'The file is no chain of custody.',
     fix: 'Name the file that the side before wrote beside the bundle.',
   },
+  'custody.volume-unreadable': {
+    title: 'The volume cannot be read from where it lies.',
+    fix: 'Check the path. On a medium there must be one bundle, and nothing that a medium is refused for.',
+  },
   'custody.chain': {
     kind: 'reason',
     title: 'The chain of custody is broken.',

@@ -1,6 +1,15 @@
 import type { RandomBytes } from '#formats';
 import { type Clock, type FileHandle, type Files, printable, type Reason } from '#kernel';
-import { BUNDLE_START, bareStream, type Extent, mediaReason, readMedium, type Stream, streamOf } from '#media';
+import {
+  BUNDLE_START,
+  bareStream,
+  type Extent,
+  mediaReason,
+  readExactly,
+  readMedium,
+  type Stream,
+  streamOf,
+} from '#media';
 import { Examination } from './examination.ts';
 import { judgeListing, listFolder, listVolume } from './kinds/medium.ts';
 import { foldName } from './member-name.ts';
@@ -46,10 +55,8 @@ export async function openCarried(world: Surroundings, path: string, name?: stri
     const size = await file.size();
     const source: RandomBytes = { size, read: (into, position) => file.read(into, position) };
     const start = Buffer.alloc(Math.min(BUNDLE_START.length, size));
-    const isBundle =
-      start.length === BUNDLE_START.length &&
-      (await file.read(start, 0)) === start.length &&
-      start.toString('latin1') === BUNDLE_START;
+    await readExactly(source, start, 0);
+    const isBundle = start.toString('latin1') === BUNDLE_START;
     const close = (): Promise<void> => file.close();
     if (isBundle && look?.block !== true) return { ...itself(file, name), close };
     const map = await readMedium(source);

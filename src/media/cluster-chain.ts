@@ -35,8 +35,8 @@ export class Clusters {
     const { clusterSize } = this.map;
     let number = first;
     for (let count = 0; ; count++) {
-      if (count > most) refuse('media.size', where, `Its chain has more than ${most} clusters.`);
       this.#take(number, extents, where);
+      if (count >= most) refuse('media.size', where, `Its chain has more than ${most} clusters.`);
       extend(extents, this.#placeOf(number), clusterSize);
       const next = await this.#next(number, where);
       if (next === 'end') return extents;

@@ -80,7 +80,8 @@ export const verifyReport = operation<VerifyReportInput, VerifyReportOutput>({
   load: async () => (await import('./verbs/verify.ts')).verifyReportVerb,
 });
 
-const doctorInput = z.object({});
+const doctorInput = z.object({ station: z.boolean().optional(), home: z.string().optional() });
+export type DoctorInput = z.output<typeof doctorInput>;
 const doctorOutput = z.object({
   verdict: z.enum(['well', 'lacking']),
   checks: z.array(
@@ -89,6 +90,8 @@ const doctorOutput = z.object({
       ok: z.boolean(),
       /** The main things work without it. */
       minor: z.boolean(),
+      /** Of an import station; `ok` is true for the first only. */
+      state: z.enum(['ok', 'bad', 'unknown']).optional(),
       found: z.string(),
       /** What is not possible without it. */
       costs: z.string(),
@@ -98,10 +101,13 @@ const doctorOutput = z.object({
 });
 export type DoctorOutput = z.output<typeof doctorOutput>;
 
-export const doctor = operation<z.output<typeof doctorInput>, DoctorOutput>({
+export const doctor = operation<DoctorInput, DoctorOutput>({
   name: ['doctor'],
   summary: 'Say what this machine lacks, and what that costs',
-  parameters: [],
+  parameters: [
+    { key: 'station', form: '--station', help: 'check it as an import station, which reads hostile media' },
+    { key: 'home', form: '--home HOME', help: 'with --station: the home whose quarantine is looked at' },
+  ],
   input: doctorInput,
   output: doctorOutput,
   load: async () => (await import('./verbs/doctor.ts')).doctorVerb,

@@ -14,7 +14,7 @@ const CHAIN_LIMIT = 16 * 1024 * 1024;
 
 export const custodyRecordVerb: Implementation<CustodyRecordInput, CustodyRecordOutput> = {
   async run(input, world) {
-    const { files, cwd, clock, signal } = world;
+    const { files, cwd, clock } = world;
     const { event, medium, to } = input;
     if (!isSerial(medium)) throw custodyFault('custody.serial', { where: printable(medium) });
     const home = await openHome(files, homePath(world, input.home === undefined ? {} : { home: input.home }));
@@ -35,7 +35,7 @@ export const custodyRecordVerb: Implementation<CustodyRecordInput, CustodyRecord
     const stranger = signers.find(({ holder }) => holder !== from && holder !== to);
     if (stranger !== undefined) throw custodyFault('custody.person', { where: stranger.holder });
     const volumes = [];
-    for (const name of input.volume) volumes.push(await volumeAt(files, resolve(cwd, name), signal));
+    for (const name of input.volume) volumes.push(await volumeAt(world, resolve(cwd, name)));
     const link = signCustody(
       {
         event,

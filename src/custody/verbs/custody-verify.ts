@@ -11,7 +11,7 @@ const CHAIN_LIMIT = 16 * 1024 * 1024;
 
 export const custodyVerifyVerb: Implementation<CustodyVerifyInput, CustodyVerifyOutput> = {
   async run(input, world) {
-    const { files, cwd, signal } = world;
+    const { files, cwd } = world;
     const home = await openHome(files, homePath(world, input.home === undefined ? {} : { home: input.home }));
     const named = input.root === undefined ? undefined : resolve(cwd, input.root);
     const { root } = await rootOfPersons(files, home, named);
@@ -20,7 +20,7 @@ export const custodyVerifyVerb: Implementation<CustodyVerifyInput, CustodyVerify
     const links = bytes === undefined ? undefined : parseChain(bytes);
     if (links === undefined) throw custodyFault('custody.chain-unreadable', { where: path });
     const volumes: string[] = [];
-    for (const name of input.volume) volumes.push((await volumeAt(files, resolve(cwd, name), signal)).sha256);
+    for (const name of input.volume) volumes.push((await volumeAt(world, resolve(cwd, name))).sha256);
     const judged = judgeChain(root, links, {
       volumes,
       ...(input.medium === undefined ? {} : { medium: input.medium }),

@@ -8,7 +8,7 @@ import { signScan } from '../scan.ts';
 
 export const scanRecordVerb: Implementation<ScanRecordInput, ScanRecordOutput> = {
   async run(input, world) {
-    const { files, cwd, clock, signal } = world;
+    const { files, cwd, clock } = world;
     const { scanner, verdict, engine } = input;
     const signer = await keySigner(
       files,
@@ -16,7 +16,7 @@ export const scanRecordVerb: Implementation<ScanRecordInput, ScanRecordOutput> =
       scanner,
       passphrasesOf(world, input.passphraseFile),
     );
-    const { sha256 } = await volumeAt(files, resolve(cwd, input.volume), signal);
+    const { sha256 } = await volumeAt(world, resolve(cwd, input.volume));
     const path = resolve(cwd, input.out);
     const scan = { sha256, scanner, verdict, engine, at: instantOf(clock.now()) };
     await writeDurably(files, path, signScan(scan, signer));

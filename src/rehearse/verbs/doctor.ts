@@ -3,17 +3,35 @@ import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEnclave } from '#enclave';
 import { errorMessage, type Implementation, type World } from '#kernel';
-import { canUnpackTools, childEnvironment, findProgram, namespacesAllowed, runProcess, toolAtHand } from '#system';
+import {
+  canUnpackTools,
+  childEnvironment,
+  findProgram,
+  homePath,
+  namespacesAllowed,
+  runProcess,
+  toolAtHand,
+} from '#system';
 import { opensslModule, readCryptoProfile } from '#trust';
-import type { DoctorOutput } from '../operations.ts';
+import type { DoctorInput, DoctorOutput } from '../operations.ts';
+import { checkStation } from '../station.ts';
 
 type Check = DoctorOutput['checks'][number];
 
 const REHEARSAL = "no rehearsal: 'sallyport rehearse' stops before the enclave and answers 'not proved'";
 
-export const doctorVerb: Implementation<Record<string, never>, DoctorOutput> = {
-  async run(_, world) {
-    const { env } = world;
+export const doctorVerb: Implementation<DoctorInput, DoctorOutput> = {
+  async run(input, world) {
+    const { env, files } = world;
+    if (input.station === true) {
+      const home = homePath(world, input.home === undefined ? {} : { home: input.home });
+      const found = (await checkStation(files, '', home, release())).map((one) => ({
+        ...one,
+        ok: one.state === 'ok',
+        minor: false,
+      }));
+      return { verdict: found.every((one) => one.ok) ? 'well' : 'lacking', checks: found };
+    }
     const checks: Check[] = [];
     const add = (name: string, ok: boolean, found: string, costs: string, fix: string, minor = false): void => {
       checks.push({ name, ok, minor, found, costs: ok ? '' : costs, fix: ok ? '' : fix });
@@ -105,8 +123,14 @@ export const doctorVerb: Implementation<Record<string, never>, DoctorOutput> = {
   exit: ({ verdict }) => (verdict === 'well' ? 0 : 1),
 
   show({ checks }, style) {
-    const mark = ({ ok, minor }: Check): string =>
-      ok ? style.good('ok     ') : minor ? style.warn('without') : style.bad('lacking');
+    const mark = ({ ok, minor, state }: Check): string =>
+      state === 'unknown'
+        ? style.warn('unknown')
+        : ok
+          ? style.good('ok     ')
+          : minor
+            ? style.warn('without')
+            : style.bad('lacking');
     const width = Math.max(...checks.map(({ name }) => name.length));
     return checks
       .flatMap((check) => [

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { printable } from '#kernel';
+import { streamOf } from './bundle-stream.ts';
+import { mediaCatalogue } from './faults.ts';
+import { type MediumMap, readMedium } from './medium-map.ts';
+import { hostileMedia, TREE } from './testing/hostile-media.ts';
+import { Image } from './testing/image.ts';
+import { makeExfat } from './testing/make-exfat.ts';
+import { makeFat } from './testing/make-fat.ts';
+import { makeIso } from './testing/make-iso.ts';
+import { makeGpt, makeMbr } from './testing/make-table.ts';
+import { makeUdf } from './testing/make-udf.ts';
+
+const clean: Readonly<Record<string, () => Image>> = {
+  FAT12: () => makeFat('FAT12', TREE).image,
+  FAT16: () => makeFat('FAT16', TREE).image,
+  FAT32: () => makeFat('FAT32', TREE).image,
+  exFAT: () => makeExfat(TREE).image,
+  'ISO 9660': () => makeIso(TREE).image,
+  UDF: () => makeUdf(TREE).image,
+};
+
+async function mapOf(image: Image): Promise<MediumMap> {
+  const map = await readMedium(image);
+  assert.ok(!('reason' in map), JSON.stringify(map));
+  return map;
+}
+
+async function judgeTree(image: Image): Promise<MediumMap> {
+  const map = await mapOf(image);
+  const [volume] = map.volumes;
+  assert.deepEqual(volume?.entries.map(({ path }) => path).sort(), [...Object.keys(TREE), 'docs', 'docs/deep'].sort());
+  for (const { path, kind, size, extents } of volume?.entries ?? []) {
+    assert.equal(kind, TREE[path] === undefined ? 'folder' : 'file', path);
+    const into = Buffer.alloc(size + 10);
+    const count = await streamOf(image, extents)(into);
+    assert.ok(into.subarray(0, count).equals(Buffer.from(TREE[path] ?? '')), path);
+  }
+  return map;
+}
+
+for (const [kind, make] of Object.entries(clean)) {
+  test(`${kind}: names and contents are read as they were written`, async () => {
+    const { table, volumes } = await judgeTree(make());
+    assert.equal(table, 'none');
+    assert.deepEqual([volumes[0]?.kind, volumes[0]?.label, volumes.length], [kind, 'STICK', 1]);
+  });
+
+  test(`${kind}: it may lie in a partition`, async () => {
+    assert.equal((await judgeTree(makeMbr([{ start: 64, image: make() }]))).table, 'MBR');
+    assert.equal((await judgeTree(makeGpt([{ start: 64, image: make() }]))).table, 'GPT');
+  });
+}
+
+test('a disc of ISO 9660 without Rock Ridge has the names of its Joliet tree', async () => {
+  await judgeTree(makeIso(TREE, false).image);
+});
+
+test('a bundle without a file system is found at the start of a medium or of a partition', async () => {
+  const bare = new Image(4096);
+  bare.write(0, Buffer.from('sallyport-bundle/1\0'));
+  assert.deepEqual((await mapOf(bare)).bare, [{ start: 0, length: 4096 }]);
+  const { bare: inside, table } = await mapOf(makeMbr([{ start: 8, image: bare }]));
+  assert.deepEqual([table, inside], ['MBR', [{ start: 4096, length: 4096 }]]);
+});
+
+test('a partition that is empty is nothing, and a medium with nothing else is refused', async () => {
+  const fat = makeFat('FAT12', TREE).image;
+  const two = makeMbr([
+    { start: 64, image: fat },
+    { start: 8192, image: new Image(8192) },
+  ]);
+  assert.equal((await mapOf(two)).volumes.length, 1);
+  const none = await readMedium(makeMbr([{ start: 64, image: new Image(8192) }]));
+  assert.ok('reason' in none && none.reason.code === 'media.file-system');
+});
+
+for (const { name, code, make, rule } of hostileMedia) {
+  test(`${rule} ${name}: refused as ${code}`, async () => {
+    const map = await readMedium(make());
+    assert.ok('reason' in map, 'it was read');
+    const { where, detail } = map.reason;
+    assert.equal(map.reason.code, code, `${where}: ${detail}`);
+    assert.ok(map.reason.code in mediaCatalogue);
+    assert.equal(printable(where + detail), where + detail, 'nothing reaches the terminal unescaped');
+  });
+}
