@@ -1,6 +1,6 @@
 import { type Digest, type Files, type Home, isDigest, isObject, type JsonObject } from '#kernel';
 import { ecosystemOf } from '#ecosystems/list';
-import type { Ledger } from '#ledger';
+import { type Ledger, understood } from '#ledger';
 import { parseLock } from '#project';
 import { type Database, openDatabase, type Publication, type Store } from '#store';
 import { admitFault } from './faults.ts';
@@ -43,7 +43,8 @@ export async function recoveredDatabase(
 ): Promise<Database | undefined> {
   let database = (await files.look(home.database)) === undefined ? undefined : openDatabase(home.database);
   try {
-    for await (const { index, type, happening } of ledger.records((database?.ledgerIndexDone() ?? -1) + 1)) {
+    const from = (database?.ledgerIndexDone() ?? -1) + 1;
+    for await (const { index, type, happening } of understood(ledger.records(from))) {
       const rolledBack = type === ROLLED_BACK_PREDICATE;
       if ((type !== ADMITTED_PREDICATE && !rolledBack) || happening === undefined) continue;
       const seen = happening.predicate['observed'];

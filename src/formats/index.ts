@@ -65,4 +65,5 @@ export {
   sourceOf,
 } from './byte-source.ts';
 export { type ExpandOptions, gunzipped, inflated, ZSTD_WINDOW_LIMIT, zstdExpanded } from './compressed.ts';
+export { needsNewer, statementNeedsNewer } from './version.ts';
 export { type CertificateFields, certificatePem, certificateToSign, signedCertificate } from './x509.ts';

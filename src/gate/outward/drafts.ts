@@ -1,6 +1,6 @@
 import { encodeBase64 } from '#formats';
 import { type Files, type Home, isObject, type JsonObject } from '#kernel';
-import { type LedgerRecord, readHomeLedger } from '#ledger';
+import { type LedgerRecord, readHomeLedger, understood } from '#ledger';
 import { readIfThere } from '#system';
 import { gateFault } from '../faults.ts';
 import type { ReceiptLevel, ReleaseLine } from './release-text.ts';
@@ -33,7 +33,7 @@ export async function receiptLines(files: Files, home: Home, level: ReceiptLevel
   const seen = new Map<string, string>();
   const outcomes: LedgerRecord[] = [];
   const locks = new Set<string>();
-  for await (const record of ledger.records()) {
+  for await (const record of understood(ledger.records())) {
     const { type, happening } = record;
     if (type === undefined || happening === undefined) continue;
     const { predicate } = happening;
