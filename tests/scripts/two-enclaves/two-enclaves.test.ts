@@ -218,7 +218,11 @@ test('two enclaves and five keys', async (t) => {
   await t.test('staging promotes the same bytes, with receipt and results; production requires it', async () => {
     const promote = `promote ${await indexOf('one')} --home staging -o usb/one.promotion`;
     await writeFile(path('failed.json'), '{"verdict":"failed"}');
-    await at.step(`${promote} --ring staging --key cat.key --result failed.json`, refused('admit.result-negative'));
+    await writeFile(path('newer.json'), '{"sallyport-report":"2.0","verdict":"proved"}');
+    await at.step(
+      `${promote} --ring staging --key cat.key --result failed.json --result newer.json`,
+      refused('admit.result-negative', 'admit.result-negative'),
+    );
     await at.step(`${promote} --ring production --key cat.key`, refused('admit.not-of-ring'));
     await at.step(`${promote} --ring staging --key ada.key`, { code: 3, fault: 'trust.key-unknown' });
     const promoted = await at.step(`${promote} --ring staging --key cat.key --result tried.json`, {
