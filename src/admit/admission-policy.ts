@@ -9,7 +9,7 @@ const days = z.number().positive().max(36_500);
 
 /** `admission.yaml` in a home (docs/spec/admission.md). Everything that is not said has the default of its rule. */
 const shape = z.strictObject({
-  'sallyport-admission': z.literal('1.0'),
+  'sallyport-admission': z.literal('1.0', 'this version reads sallyport-admission: "1.0"'),
   /** Days between the sealed time and now from which a bundle is aging, stale, expired. */
   freshness: z
     .strictObject({ aging: days.default(30), stale: days.default(90), expired: days.default(365) })

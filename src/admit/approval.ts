@@ -1,4 +1,11 @@
-import { decodeEnvelope, decodeStatement, encodeStatement, isProblem, STATEMENT_PAYLOAD_TYPE } from '#formats';
+import {
+  decodeEnvelope,
+  decodeStatement,
+  encodeStatement,
+  isProblem,
+  needsNewer,
+  STATEMENT_PAYLOAD_TYPE,
+} from '#formats';
 import { type Digest, hexOf, type Reason } from '#kernel';
 import { type EffectiveRoot, type Signer, signEnvelope, verifyEnvelope } from '#trust';
 import { reason } from './faults.ts';
@@ -50,7 +57,6 @@ export function judgeApprovals(
   now: number,
 ): ApprovalJudgement {
   const { root } = effective;
-  const wanted = Buffer.from(payloadOf(approval));
   const holders = new Set<string>();
   const wrong: Reason[] = [];
   for (const [number, bytes] of envelopes.entries()) {
@@ -65,9 +71,9 @@ export function judgeApprovals(
       wrong.push({ ...first, where });
       continue;
     }
-    const payload = payloadIn(bytes);
-    if (payload === undefined || !wanted.equals(payload)) {
-      wrong.push(reason('admit.approval-other', where, describe(payload)));
+    const other = differenceTo(approval, bytes);
+    if (other !== undefined) {
+      wrong.push(reason('admit.approval-other', where, other));
       continue;
     }
     for (const holder of verified.holders) {
@@ -88,14 +94,23 @@ export function judgeApprovals(
   return { holders: [...holders].sort(), reasons: [...wrong, reason('admit.awaiting-approval', '', detail)] };
 }
 
-function payloadIn(envelope: Uint8Array): Uint8Array | undefined {
-  const decoded = decodeEnvelope(envelope);
-  return isProblem(decoded) ? undefined : decoded.payload;
-}
-
-function describe(payload: Uint8Array | undefined): string {
-  const statement = payload === undefined ? undefined : decodeStatement(payload);
-  if (statement === undefined || isProblem(statement)) return 'It holds no approval.';
-  const { decision, site, channel, sequence } = statement.predicate;
+/** Why an envelope is no approval of exactly this; undefined where it is. What we do not know in it says nothing. */
+function differenceTo(approval: Approval, bytes: Uint8Array): string | undefined {
+  const envelope = decodeEnvelope(bytes);
+  const statement = isProblem(envelope) ? envelope : decodeStatement(envelope.payload);
+  if (isProblem(statement) || statement.predicateType !== APPROVAL_PREDICATE) return 'It holds no approval.';
+  const { version, critical, decision, channel, sequence, site, from } = statement.predicate;
+  const newer = needsNewer(version, critical);
+  if (newer !== undefined) return newer;
+  const [subject, ...more] = statement.subject;
+  const same =
+    more.length === 0 &&
+    subject?.digest.sha256 === hexOf(approval.index) &&
+    decision === approval.decision &&
+    channel === approval.channel &&
+    sequence === approval.sequence &&
+    site === approval.site &&
+    from === approval.from;
+  if (same) return undefined;
   return `It says ${String(decision)} of sequence ${String(sequence)} in channel ${String(channel)} for ${String(site)}.`;
 }

@@ -1,4 +1,11 @@
-import { decodeEnvelope, decodeStatement, encodeStatement, isProblem, STATEMENT_PAYLOAD_TYPE } from '#formats';
+import {
+  decodeEnvelope,
+  decodeStatement,
+  encodeStatement,
+  isProblem,
+  needsNewer,
+  STATEMENT_PAYLOAD_TYPE,
+} from '#formats';
 import { type Digest, hexOf, isObject, type JsonObject, type Reason } from '#kernel';
 import type { BundleHead } from '#bundle';
 import { type EffectiveRoot, type Signer, signEnvelope, verifyEnvelope } from '#trust';
@@ -85,11 +92,15 @@ export function judgePromotions(
       continue;
     }
     const { ring, site, version, critical, receipt, results } = statement.predicate;
+    const newer = needsNewer(version, critical);
+    if (newer !== undefined) {
+      wrong.push(reason('admit.promotion-other', where, newer));
+      continue;
+    }
     const [subject, ...more] = statement.subject;
     const ofThis = more.length === 0 && subject?.digest.sha256 === hexOf(seal.index);
-    const known = typeof version === 'string' && version.startsWith('1.') && JSON.stringify(critical) === '[]';
     const sites = seal.rings.find((one) => one.ring === ring)?.sites ?? [];
-    if (!ofThis || !known || typeof ring !== 'string' || typeof site !== 'string' || !sites.includes(site)) {
+    if (!ofThis || typeof ring !== 'string' || typeof site !== 'string' || !sites.includes(site)) {
       wrong.push(
         reason(
           'admit.promotion-other',

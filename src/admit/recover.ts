@@ -1,6 +1,6 @@
 import { type Digest, type Files, type Home, isDigest, isObject, type JsonObject } from '#kernel';
 import { ecosystemOf } from '#ecosystems/list';
-import { ADMITTED_PREDICATE, type Ledger, ROLLED_BACK_PREDICATE } from '#ledger';
+import { ADMITTED_PREDICATE, type Ledger, ROLLED_BACK_PREDICATE, understood } from '#ledger';
 import { parseLock } from '#project';
 import { type Database, openDatabase, type Publication, type Store } from '#store';
 import { admitFault } from './faults.ts';
@@ -39,7 +39,8 @@ export async function recoveredDatabase(
 ): Promise<Database | undefined> {
   let database = (await files.look(home.database)) === undefined ? undefined : openDatabase(home.database);
   try {
-    for await (const { index, type, happening } of ledger.records((database?.ledgerIndexDone() ?? -1) + 1)) {
+    const from = (database?.ledgerIndexDone() ?? -1) + 1;
+    for await (const { index, type, happening } of understood(ledger.records(from))) {
       const rolledBack = type === ROLLED_BACK_PREDICATE;
       if ((type !== ADMITTED_PREDICATE && !rolledBack) || happening === undefined) continue;
       const seen = happening.predicate['observed'];

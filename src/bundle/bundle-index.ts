@@ -180,7 +180,7 @@ export function lockDifference(index: BundleIndex, rows: readonly LockRow[]): Re
 
 /** Major version and critical list of a document (DECISIONS: versions). */
 export function versionProblem(version: unknown, critical: unknown, where: string): Reason | undefined {
-  if (typeof version !== 'string' || !/^[1-9]\d{0,3}\.\d{1,4}$/.test(version)) {
+  if (typeof version !== 'string' || !/^[1-9]\d{0,3}\.(?:0|[1-9]\d{0,3})$/.test(version)) {
     return reason('bundle.index', where, 'It has no version.');
   }
   if (!version.startsWith('1.')) {

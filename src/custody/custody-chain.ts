@@ -48,8 +48,8 @@ export function judgeChain(root: Root, links: readonly Uint8Array[], hand: InHan
   for (const [index, bytes] of links.entries()) {
     const where = `link ${index + 1}`;
     const custody = readCustody(bytes);
-    if (custody === undefined) {
-      reasons.push(reason('custody.chain', where, 'It is no statement of custody.'));
+    if (typeof custody === 'string') {
+      reasons.push(reason('custody.chain', where, custody));
       break;
     }
     read.push(custody);

@@ -1,4 +1,12 @@
-import { decodeEnvelope, decodeStatement, encodeStatement, isProblem, pae, STATEMENT_PAYLOAD_TYPE } from '#formats';
+import {
+  decodeEnvelope,
+  decodeStatement,
+  encodeStatement,
+  isProblem,
+  needsNewer,
+  pae,
+  STATEMENT_PAYLOAD_TYPE,
+} from '#formats';
 import { isInstant, type Instant } from '#kernel';
 import { holdersWith, type Role, type Root, signatureFits, type Signer, signEnvelope } from '#trust';
 import { isSerial } from './medium.ts';
@@ -48,19 +56,21 @@ export function signCustody(custody: Custody, signers: readonly Signer[]): Uint8
   );
 }
 
-export function readCustody(bytes: Uint8Array): Custody | undefined {
+/** The link in an envelope, or one sentence on why there is none. */
+export function readCustody(bytes: Uint8Array): Custody | string {
+  const none = 'It is no statement of custody.';
   const envelope = decodeEnvelope(bytes);
-  if (isProblem(envelope) || envelope.payloadType !== STATEMENT_PAYLOAD_TYPE) return undefined;
+  if (isProblem(envelope) || envelope.payloadType !== STATEMENT_PAYLOAD_TYPE) return none;
   const statement = decodeStatement(envelope.payload);
-  if ('ok' in statement || statement.predicateType !== CUSTODY_PREDICATE) return undefined;
+  if ('ok' in statement || statement.predicateType !== CUSTODY_PREDICATE) return none;
   const { version, critical, event, medium, seals, from, to, site, at, previous } = statement.predicate;
   const known = custodyEvents.find((one) => one === event);
-  if (typeof version !== 'string' || !version.startsWith('1.') || JSON.stringify(critical) !== '[]') return undefined;
-  if (known === undefined || typeof medium !== 'string' || !isSerial(medium)) return undefined;
-  if (!Array.isArray(seals) || seals.length > 64 || !seals.every((one) => typeof one === 'string')) return undefined;
+  const newer = needsNewer(version, critical);
+  if (newer !== undefined) return newer;
+  if (known === undefined || typeof medium !== 'string' || !isSerial(medium)) return none;
+  if (!Array.isArray(seals) || seals.length > 64 || !seals.every((one) => typeof one === 'string')) return none;
   const words = [from, to, site, previous];
-  if (!words.every((one): one is string => typeof one === 'string' && one.length <= 256) || !isInstant(at))
-    return undefined;
+  if (!words.every((one): one is string => typeof one === 'string' && one.length <= 256) || !isInstant(at)) return none;
   return {
     event: known,
     volumes: statement.subject.map(({ name, digest }) => ({ name, sha256: digest.sha256 })),

@@ -1,5 +1,13 @@
 import { createPublicKey } from 'node:crypto';
-import { decodeEnvelope, decodeStatement, encodeStatement, isProblem, pae, STATEMENT_PAYLOAD_TYPE } from '#formats';
+import {
+  decodeEnvelope,
+  decodeStatement,
+  encodeStatement,
+  isProblem,
+  needsNewer,
+  pae,
+  STATEMENT_PAYLOAD_TYPE,
+} from '#formats';
 import type { Files, Home, Reason } from '#kernel';
 import { readPublicKey, signatureFits, type Signer, signEnvelope } from '#trust';
 import { reason } from './faults.ts';
@@ -59,8 +67,13 @@ export async function judgeScans(
       if (!envelope.signatures.some(({ sig }) => signatureFits(key, message, sig))) continue;
       const statement = decodeStatement(envelope.payload);
       if ('ok' in statement || statement.predicateType !== SCAN_PREDICATE) continue;
-      const { verdict } = statement.predicate;
+      const { version, critical, verdict } = statement.predicate;
       if (statement.subject.length !== 1 || statement.subject[0]?.digest.sha256 !== sha256) continue;
+      const newer = needsNewer(version, critical);
+      if (newer !== undefined) {
+        reasons.push(reason('custody.scan', scanner, newer));
+        continue;
+      }
       if (verdict === 'clean') clean.add(scanner);
       else reasons.push(reason('custody.scan', scanner, `It says ${String(verdict)}.`));
     }

@@ -69,4 +69,5 @@ export {
 } from './byte-source.ts';
 export { type ExpandOptions, gunzipped, inflated, ZSTD_WINDOW_LIMIT, zstdExpanded } from './compressed.ts';
 export { XZ_WINDOW_LIMIT, xzExpanded } from './xz.ts';
+export { needsNewer, statementNeedsNewer } from './version.ts';
 export { type CertificateFields, certificatePem, certificateToSign, signedCertificate } from './x509.ts';

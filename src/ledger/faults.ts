@@ -37,6 +37,10 @@ export const ledgerCatalogue = {
     title: 'The tree of this ledger is older than what it signed, or damaged: the ledger is read-only.',
     fix: "Put back the newest copy of ledger/ as a whole. 'sallyport ledger verify' names what is missing. Without such a copy, keep it as evidence and make a new home with 'sallyport init'.",
   },
+  'ledger.needs-newer': {
+    title: 'The ledger has an entry that this version of Sallyport cannot understand.',
+    fix: 'Use the version of Sallyport that wrote it, or a newer one: what an entry says is never left out. Nothing was changed.',
+  },
   'ledger.entry-too-large': {
     title: 'The entry is larger than a log entry may be.',
     fix: 'An entry holds at most 65,535 bytes; put the content into a statement and log its digest.',

@@ -3,7 +3,7 @@ export { type ConsistencyProofs, formatConsistency, parseConsistency } from './c
 export { decodeEntry, encodeEntry, type LedgerEntry, statementPath } from './entry.ts';
 export { ledgerCatalogue } from './faults.ts';
 export { type Ledger, type Logged, openLedger, openLog } from './ledger.ts';
-export { type LedgerRecord } from './log-view.ts';
+export { type LedgerRecord, understood } from './log-view.ts';
 export { ADMITTED_PREDICATE, HELD_PREDICATE, OUTCOMES, REFUSED_PREDICATE, ROLLED_BACK_PREDICATE } from './outcome.ts';
 export { type LogSigner } from './ports.ts';
 export { formatProof, type InclusionProof, parseProof } from './proof.ts';

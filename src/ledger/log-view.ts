@@ -1,4 +1,5 @@
 import { type Digest, digestOf, type Happening } from '#kernel';
+import { statementNeedsNewer } from '#formats';
 import { ledgerFault } from './faults.ts';
 import { decodeEntry, statementPath } from './entry.ts';
 import { isReadProblem, type LogReader, readBundle, readTile } from './io/reader.ts';
@@ -26,6 +27,18 @@ export interface LedgerRecord {
   /** The statement's envelope, exact bytes. */
   readonly statement?: Uint8Array;
   readonly happening?: Happening;
+}
+
+/**
+ * Records for those who decide by what they say: one that needs a newer Sallyport is a Fault, where leaving it out could
+ * forget what was admitted or sealed. Throws ledger.needs-newer.
+ */
+export async function* understood(records: AsyncIterable<LedgerRecord>): AsyncGenerator<LedgerRecord> {
+  for await (const record of records) {
+    const newer = record.type === undefined ? undefined : statementNeedsNewer(record.type, record.happening?.predicate);
+    if (newer !== undefined) throw ledgerFault('ledger.needs-newer', { where: `entry ${record.index}`, detail: newer });
+    yield record;
+  }
 }
 
 /** The hashes of perfect subtrees of a tree of this size, from its tiles. */

@@ -160,6 +160,8 @@ const reconcileOutput = z.object({
     z.object({
       channel: z.string(),
       sequence: z.number(),
+      /** Numbers under which the same content was sealed before. */
+      earlier: z.array(z.number()).readonly().optional(),
       index: z.string(),
       sealed: z.number().optional(),
       outcomes: z

@@ -6,6 +6,8 @@ import { OUTCOMES, REFUSED_PREDICATE } from './outcome.ts';
 export interface Delivery {
   readonly channel: string;
   readonly sequence: number;
+  /** Numbers under which the same content was sealed before; absent where there are none. */
+  readonly earlier?: readonly number[];
   /** Hex of the digest of the bundle's index. */
   readonly index: string;
   /** Entry in the low ledger; absent where it was never sealed there. */
@@ -35,6 +37,7 @@ interface Event {
 interface Draft {
   channel: string;
   sequence: number;
+  earlier?: number[];
   readonly index: string;
   sealed?: number;
   confirmed?: number;
@@ -43,11 +46,13 @@ interface Draft {
 
 /**
  * Puts side by side what two logs recorded. Pure, and without any key: whether the logs are what their keys signed is
- * asked elsewhere. Refusals of what nobody sealed here (foreign media) are no deliveries and are counted apart.
+ * asked elsewhere. Refusals of what nobody sealed here (foreign media) are no deliveries and are counted apart. Receipts
+ * of other logs than `origin` say nothing about this one.
  */
 export function reconcile(
   low: Iterable<LedgerRecord>,
   high: Iterable<LedgerRecord>,
+  origin: string,
 ): { readonly deliveries: readonly Delivery[]; readonly observed: readonly ObservedHead[]; readonly foreign: number } {
   const byIndex = new Map<string, Draft>();
   const of = (index: string): Draft => {
@@ -64,11 +69,15 @@ export function reconcile(
     if (type === 'sallyport/sealed/v1') {
       const hex = subject[0]?.digest.sha256;
       if (hex === undefined) continue;
-      Object.assign(of(hex), { ...numbersIn(predicate), sealed: entry });
+      const draft = of(hex);
+      if (draft.sealed !== undefined) (draft.earlier ??= []).push(draft.sequence);
+      Object.assign(draft, { ...numbersIn(predicate), sealed: entry });
     } else if (type === 'sallyport/receipt-seen/v1') {
-      for (const one of list(predicate['outcomes'])) {
-        const { index } = one;
-        if (typeof index === 'string') of(hexOf(index)).confirmed = entry;
+      const from = predicate['high'];
+      if (!isObject(from) || from['origin'] !== origin) continue;
+      for (const { index } of list(predicate['outcomes'])) {
+        const known = typeof index === 'string' ? byIndex.get(hexOf(index)) : undefined;
+        if (known !== undefined) known.confirmed = entry;
       }
     }
   }
@@ -119,7 +128,20 @@ export function findingsOf(deliveries: readonly Delivery[]): Reason[] {
   const found: Reason[] = [];
   const name = ({ channel, sequence, index }: Delivery): string => `${channel} ${sequence} ${index.slice(0, 16)}`;
   const numbers = new Map<string, string>();
-  const highest = new Map<string, number>();
+  for (const [channel, sealed] of Map.groupBy(
+    deliveries.filter((one) => one.sealed !== undefined),
+    (one) => one.channel,
+  )) {
+    let before = 0;
+    const all = sealed.flatMap(({ sequence, earlier = [] }) => [...earlier, sequence]);
+    for (const sequence of all.sort((a, b) => a - b)) {
+      if (sequence > before + 1) {
+        const missing = sequence === before + 2 ? `${before + 1}` : `${before + 1} to ${sequence - 1}`;
+        found.push({ code: 'ledger.number-missing', where: channel, detail: `${missing} was never sealed.` });
+      }
+      before = sequence;
+    }
+  }
   for (const one of deliveries) {
     const { channel, sequence, state } = one;
     const key = `${channel}\0${sequence}`;
@@ -128,12 +150,6 @@ export function findingsOf(deliveries: readonly Delivery[]): Reason[] {
       found.push({ code: 'ledger.number-twice', where: name(one), detail: `${other} has it too.` });
     }
     numbers.set(key, one.index.slice(0, 16));
-    const before = highest.get(channel) ?? 0;
-    if (one.sealed !== undefined && sequence > before + 1) {
-      const missing = sequence === before + 2 ? `${before + 1}` : `${before + 1} to ${sequence - 1}`;
-      found.push({ code: 'ledger.number-missing', where: channel, detail: `${missing} was never sealed.` });
-    }
-    if (one.sealed !== undefined) highest.set(channel, Math.max(before, sequence));
     if (state === 'never-sent') {
       found.push({
         code: 'ledger.never-sent',

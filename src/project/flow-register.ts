@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
 import { compareUtf8, isObject, type Json } from '#kernel';
-import { parseStrictJson } from '#formats';
+import { needsNewer, parseStrictJson } from '#formats';
 import type { Flow } from './project.ts';
 
 /** The payload type of an owner's signature (docs/spec/flow-register.md). */
@@ -137,8 +137,11 @@ export function readRegisterPayload(
   if (!read.ok) return 'It is not strict JSON.';
   const value = read.value;
   if (!isObject(value)) return 'It is no object.';
-  const { format, project: of, owner, signed, rows } = value as Record<string, Json>;
-  if (format !== 'sallyport-flow-register/1.0') return 'It is of another format.';
+  const { format, critical, project: of, owner, signed, rows } = value as Record<string, Json>;
+  const version = typeof format === 'string' ? /^sallyport-flow-register\/(.*)$/.exec(format)?.[1] : undefined;
+  if (version === undefined) return 'It is of another format.';
+  const newer = needsNewer(version, critical);
+  if (newer !== undefined) return newer;
   if (of !== project) return `It is about the project '${String(of)}'.`;
   if (typeof owner !== 'string' || typeof signed !== 'string' || !Array.isArray(rows)) return 'A field is missing.';
   return { owner, signed, rows: new Set(rows.map((row) => JSON.stringify(row))) };

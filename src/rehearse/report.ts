@@ -156,6 +156,8 @@ export const REPORT_VERSION = '1.0';
 export const reportShape = z.object({
   /** Later minor versions add keys, which are ignored. */
   'sallyport-report': z.string().regex(/^1\.(0|[1-9]\d{0,3})$/, 'another major version'),
+  /** What a reader must know: nothing, in this version. */
+  critical: z.array(z.string()).max(0, 'it needs what is not known here').optional(),
   verdict: z.enum(['proved', 'not-proved']),
   reasons: z.array(z.object({ code: z.string(), where: z.string(), detail: z.string() })),
   /** Could this run without internet? */

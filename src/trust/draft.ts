@@ -5,6 +5,7 @@ import {
   encodeEnvelope,
   type Envelope,
   isProblem,
+  needsNewer,
   pae,
   parseStrictJson,
 } from '#formats';
@@ -56,10 +57,16 @@ export function parseDraft(bytes: Uint8Array): Draft | string {
   const parsed = parseStrictJson(bytes, { size: DRAFT_SIZE_LIMIT });
   if (!parsed.ok) return `It is no strict JSON${parsed.where === '' ? '' : ` at ${parsed.where}`}: ${parsed.detail}`;
   if (!isObject(parsed.value)) return 'It is no JSON object.';
-  const { 'sallyport-draft': format, previous: earlier, payloadType, payload: text, signatures } = parsed.value;
-  if (format !== undefined && (typeof format !== 'string' || !/^1\.\d+$/.test(format))) {
-    return 'It is of a format that this Sallyport does not know.';
-  }
+  const {
+    'sallyport-draft': format,
+    critical,
+    previous: earlier,
+    payloadType,
+    payload: text,
+    signatures,
+  } = parsed.value;
+  const newer = format === undefined ? undefined : needsNewer(format, critical);
+  if (newer !== undefined) return newer;
   if (payloadType !== ROOT_PAYLOAD_TYPE) return 'What is signed in it is no root.';
   const payload = typeof text === 'string' ? decodeBase64(text) : undefined;
   if (payload === undefined) return 'The payload is not canonical base64.';

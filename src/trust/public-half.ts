@@ -1,4 +1,4 @@
-import { encodeBase64, parseStrictJson } from '#formats';
+import { encodeBase64, needsNewer, parseStrictJson } from '#formats';
 import { isObject } from '#kernel';
 import { type PublicKey, readPublicKey } from './algorithm.ts';
 import { isHolderName } from './root.ts';
@@ -27,9 +27,10 @@ export function parsePublicHalf(bytes: Uint8Array): PublicHalf | string {
   const parsed = parseStrictJson(bytes, { size: PUBLIC_HALF_SIZE_LIMIT });
   if (!parsed.ok) return `It is no strict JSON: ${parsed.detail}`;
   if (!isObject(parsed.value)) return 'It is no JSON object.';
-  const { 'sallyport-key': format, holder, algorithm, keyid, public: text } = parsed.value;
-  if (typeof format !== 'string' || !/^1\.\d+$/.test(format))
-    return "It is no public half of format 1: 'sallyport-key'.";
+  const { 'sallyport-key': format, critical, holder, algorithm, keyid, public: text } = parsed.value;
+  if (format === undefined) return "It is no public half: it has no 'sallyport-key'.";
+  const newer = needsNewer(format, critical);
+  if (newer !== undefined) return newer;
   if (!isHolderName(holder)) return "The holder's name is empty, too long or not plain text.";
   const key = typeof text === 'string' ? readPublicKey(text) : undefined;
   if (key === undefined) return "'public' is no public key that can be used, as base64 of its DER.";

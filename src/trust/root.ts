@@ -149,7 +149,7 @@ export function parseRoot(payload: Uint8Array): Judged<Root> {
   const document = parsed.value;
   if (!isObject(document)) return malformed('$', 'A root is a JSON object.');
   const format = document['sallyport-root'];
-  const major = typeof format === 'string' ? /^(\d+)\.\d+$/.exec(format)?.[1] : undefined;
+  const major = typeof format === 'string' ? /^([1-9]\d{0,3})\.(?:0|[1-9]\d{0,3})$/.exec(format)?.[1] : undefined;
   if (major === undefined) return malformed("$['sallyport-root']", 'The format version is missing.');
   if (major !== '1')
     return refuse('trust.root-needs-newer', "$['sallyport-root']", `It is format ${printable(String(format))}.`);

@@ -266,12 +266,14 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
         freshness = freshnessOf(head.seal.sealed, now, policy.freshness);
         // What is here already is not made worse by its age.
         const here = hereAlready(arrivalOf(head, inside));
-        const rings = judgePromotions(effective, head, side.promotions, policy, now);
+        // Approvers are those of the newest root, which the bundle may have brought: one of them may be revoked there.
+        const newest = { ...effective, root: judgement.root };
+        const rings = judgePromotions(newest, head, side.promotions, policy, now);
         if (!here && rings.length > 0) return rings;
         if (!here && worseThan(freshness.grade, policy.hold)) return [ageReason(freshness, head)];
         if (!here && side.held) {
           // It waits for people whatever the reason was, and whatever the rules say by now.
-          approval = await judgeHeld(side, head, judgement);
+          approval = await judgeHeld(side, newest, head, judgement);
           holding = approval.reasons;
         } else if (!here) holding = holdingReasons(side, head, freshness);
         const judged = judgeLowLedger(head, judgement.root, arrivalOf(head, inside), (origin) =>
@@ -364,9 +366,14 @@ export function admission(site: string, { seal }: BundleHead): Approval {
   return { decision: 'admit', index, channel, sequence, site, from: 0 };
 }
 
-async function judgeHeld(side: Inside, head: BundleHead, { holders }: SealJudgement): Promise<ApprovalJudgement> {
+async function judgeHeld(
+  side: Inside,
+  effective: EffectiveRoot,
+  head: BundleHead,
+  { holders }: SealJudgement,
+): Promise<ApprovalJudgement> {
   const envelopes = await approvalsOf(side.files, side.home, head.seal.index);
-  return judgeApprovals(side.effective, admission(side.site, head), envelopes, holders, side.now);
+  return judgeApprovals(effective, admission(side.site, head), envelopes, holders, side.now);
 }
 
 function rowsOf(lock: Uint8Array): readonly LockRow[] | Reason {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { openMedium, readBundle, summaryOf } from '#bundle';
+import { judgeSeal, openMedium, readBundle, summaryOf } from '#bundle';
 import type { BundleHead } from '#bundle';
 import type { Implementation, World } from '#kernel';
 import { homePath, openHome } from '#system';
@@ -31,13 +31,9 @@ export const approveVerb: Implementation<ApproveInput, ApproveOutput> = {
     const head = await headOf(world, held.path);
     const paths = keyNames(cwd, input.key);
     if (head !== undefined && paths.length > 0) {
-      const signers = await roleSigners(
-        files,
-        effective.root,
-        'approver',
-        paths,
-        passphrasesOf(world, input.passphraseFile),
-      );
+      // As it is judged when it comes in: by the newest root, which the bundle may bring.
+      const { root: newest } = judgeSeal(effective, head, world.clock.now());
+      const signers = await roleSigners(files, newest, 'approver', paths, passphrasesOf(world, input.passphraseFile));
       const site = (await readRoots(files, home.path)).at(-1)?.root.site ?? '';
       // One envelope a person: they come on different days, and one that is wrong must not spoil the others.
       for (const holder of new Set(signers.map((signer) => signer.holder))) {

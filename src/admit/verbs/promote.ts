@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path';
-import { parseStrictJson } from '#formats';
+import { needsNewer, parseStrictJson } from '#formats';
 import { digestOf, hexOf, type Implementation, isObject, printable } from '#kernel';
 import { openLog } from '#ledger';
 import { openStore } from '#store';
@@ -38,7 +38,11 @@ export const promoteVerb: Implementation<PromoteInput, PromoteOutput> = {
       if ((await files.look(path))?.kind !== 'file') throw admitFault('admit.no-result', { where: path });
       const bytes = await files.read(path, RESULT_LIMIT);
       const parsed = parseStrictJson(bytes, { size: RESULT_LIMIT });
-      const verdict = parsed.ok && isObject(parsed.value) ? parsed.value['verdict'] : undefined;
+      const said = parsed.ok && isObject(parsed.value) ? parsed.value : {};
+      // A report of ours that we cannot read says nothing, whatever word stands where the verdict was.
+      const ours = said['sallyport-report'];
+      const unread = ours !== undefined && needsNewer(ours, said['critical']) !== undefined;
+      const verdict = unread ? 'unknown' : said['verdict'];
       results.push({
         name: kind ?? printable(basename(path)).slice(0, 200),
         sha256: hexOf(digestOf(bytes)),

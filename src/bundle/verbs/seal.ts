@@ -13,7 +13,7 @@ import {
   sealersOf,
   signEnvelope,
 } from '#trust';
-import { formatConsistency, type Ledger, openLedger } from '#ledger';
+import { formatConsistency, type Ledger, openLedger, understood } from '#ledger';
 import { parseLock, readProject } from '#project';
 import { openStore } from '#store';
 import { checkLines } from '../check-lines.ts';
@@ -209,7 +209,7 @@ async function earlierSeals(
 ): Promise<{ readonly previous: SealStatement['previous']; readonly sizes: readonly number[] }> {
   let last: { sequence: number; index: Digest } | null = null;
   const sizes: number[] = [];
-  for await (const { index, type, happening } of ledger.records()) {
+  for await (const { index, type, happening } of understood(ledger.records())) {
     if (type !== SEALED_PREDICATE || happening === undefined) continue;
     sizes.push(index + 1);
     const { predicate, subject } = happening;

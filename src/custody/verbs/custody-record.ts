@@ -27,7 +27,7 @@ export const custodyRecordVerb: Implementation<CustodyRecordInput, CustodyRecord
     if (links === undefined) throw custodyFault('custody.chain-unreadable', { where: path });
     const last = links.at(-1);
     const before = last === undefined ? undefined : readCustody(last);
-    const from = input.from ?? before?.to ?? to;
+    const from = input.from ?? (typeof before === 'string' ? undefined : before?.to) ?? to;
     const keys = keyNames(cwd, input.key);
     if (keys.length === 0) throw custodyFault('custody.no-key', { where: '--key' });
     const passphrases = passphrasesOf(world, input.passphraseFile);

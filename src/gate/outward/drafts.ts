@@ -1,6 +1,13 @@
 import { encodeBase64 } from '#formats';
 import { type Files, type Home, isObject, type JsonObject } from '#kernel';
-import { ADMITTED_PREDICATE, type LedgerRecord, OUTCOMES, readHomeLedger, REFUSED_PREDICATE } from '#ledger';
+import {
+  ADMITTED_PREDICATE,
+  type LedgerRecord,
+  OUTCOMES,
+  readHomeLedger,
+  REFUSED_PREDICATE,
+  understood,
+} from '#ledger';
 import { readIfThere } from '#system';
 import { gateFault } from '../faults.ts';
 import type { ReceiptLevel, ReleaseLine } from './release-text.ts';
@@ -26,7 +33,7 @@ export async function receiptLines(files: Files, home: Home, level: ReceiptLevel
   const seen = new Map<string, string>();
   const outcomes: LedgerRecord[] = [];
   const locks = new Set<string>();
-  for await (const record of ledger.records()) {
+  for await (const record of understood(ledger.records())) {
     const { type, happening } = record;
     if (type === undefined || happening === undefined) continue;
     const { predicate } = happening;

@@ -6,7 +6,7 @@ import { kinds, levels, type ReceiptLevel, type ReleaseKind } from './release-te
 
 /** `release.yaml` in a home. Where there is none, nothing leaves. */
 const shape = z.strictObject({
-  'sallyport-release': z.literal('1.0'),
+  'sallyport-release': z.literal('1.0', 'this version reads sallyport-release: "1.0"'),
   allow: z.array(z.enum(kinds)).min(1),
   /** The most that a receipt says. */
   level: z.enum(levels).default('checkpoint'),

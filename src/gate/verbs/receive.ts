@@ -12,6 +12,7 @@ import {
   readHomeLedger,
   type Seen,
   verifyInclusion,
+  understood,
 } from '#ledger';
 import { homePath, openHome, readIfThere } from '#system';
 import { readRoots, rootOfPersons } from '#trust';
@@ -71,7 +72,7 @@ export const receiveVerb: Implementation<ReceiveInput, ReceiveOutput> = {
 
       const known = new Map<string, number>();
       let again = false;
-      for await (const { type, happening } of ledger.records()) {
+      for await (const { type, happening } of understood(ledger.records())) {
         if (type !== SEEN || happening === undefined) continue;
         const { high } = happening.predicate;
         if (happening.subject[0]?.digest.sha256 === hexOf(digestOf(bytes))) again = true;

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { encodeBase64, isProblem, parseNote } from '#formats';
+import { encodeBase64, isProblem, parseNote, statementNeedsNewer } from '#formats';
 import { type Files, homeAt, type Implementation, printable, type Reason } from '#kernel';
 import { CHECKPOINT_LIMIT, parseTreeHead, type TreeHead } from '../checkpoint.ts';
 import { ledgerFault } from '../faults.ts';
@@ -20,7 +20,7 @@ export const reconcileVerb: Implementation<ReconcileInput, ReconcileOutput> = {
     const low = await openSide(files, resolve(cwd, input.low));
     const high = await openSide(files, resolve(cwd, input.high));
     const reasons: Reason[] = [...low.reasons, ...high.reasons];
-    const { deliveries, observed, foreign } = reconcile(low.records, high.records);
+    const { deliveries, observed, foreign } = reconcile(low.records, high.records, high.head?.origin ?? '');
     reasons.push(...(await judgeObserved(low, observed)), ...findingsOf(deliveries));
     const verdict =
       reasons.length === 0 ? 'reconciled' : reasons.every(({ code }) => OPEN.has(code)) ? 'open' : 'differs';
@@ -75,10 +75,19 @@ async function openSide(files: Files, folder: string): Promise<OpenedSide> {
   const head = isProblem(note) ? note : parseTreeHead(note.text);
   const vkey = await readVkeyFile(files, vkeyPath(homeAt(dirname(folder))));
   const report = vkey === undefined ? await verifyUnsigned(files, folder) : await verifyLedger(files, folder, vkey);
-  const reasons = report.reasons.map((reason) => ({ ...reason, where: `${folder} ${reason.where}`.trimEnd() }));
+  const reasons: Reason[] = report.reasons.map((reason) => ({
+    ...reason,
+    where: `${folder} ${reason.where}`.trimEnd(),
+  }));
   const records: LedgerRecord[] = [];
-  if (!isProblem(head) && reasons.length === 0) {
-    for await (const record of recordsOf(reader, 0, head.size)) records.push(record);
+  const whole = reasons.length === 0;
+  if (!isProblem(head) && whole) {
+    for await (const record of recordsOf(reader, 0, head.size)) {
+      const newer =
+        record.type === undefined ? undefined : statementNeedsNewer(record.type, record.happening?.predicate);
+      if (newer === undefined) records.push(record);
+      else reasons.push({ code: 'ledger.needs-newer', where: `${folder} entry ${record.index}`, detail: newer });
+    }
   }
   return {
     folder,

@@ -1,0 +1,1 @@
+export { type EnvelopeLie, envelopeLies } from './envelope-lies.ts';
