@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { operations, sealedFiles } from '#operations';
+import { operationsFor, sealedFiles } from '#operations';
 import { nodeFiles, systemClock } from '#system';
 import { runCommandLine } from './surfaces/cli/index.ts';
 
@@ -28,9 +28,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.umask(0o022);
 
 const launcher = process.env['SALLYPORT_LAUNCHER'];
+const words = process.argv.slice(2);
 process.exitCode = await runCommandLine(
-  process.argv.slice(2),
-  operations,
+  words,
+  await operationsFor(words),
   {
     clock: systemClock,
     files: nodeFiles,

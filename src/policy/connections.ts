@@ -131,19 +131,26 @@ export function mapState(cluster: Cluster, profile: Profile, cni?: Cni, before?:
   // ALG-5: where neither side is open to all, only pairs that a rule names are there.
   const entering = new Map(ingress.map((reach) => [reach.id, { reach, targets: [] as PodClass[] }]));
   for (const target of classes) entering.get(ingress[target.id]!.id)!.targets.push(target);
-  // By source: the reaches into which a rule names it, and beside them what they admit.
-  const namingReach: Reach[][] = classes.map(() => []);
-  const namingAnswer: Answer[][] = classes.map(() => []);
+  // By source, one after the other: the reaches into which a rule names it, and beside them what they admit.
   let entries = 0;
   for (const { reach } of entering.values()) {
-    const { named, answers } = reach;
-    entries += named.length;
+    entries += reach.named.length;
     if (entries > ENTRIES) throw policyFault('policy.too-many-rows', { where: `${classes.length} kinds of pods` });
+  }
+  const starts = new Uint32Array(classes.length + 1);
+  for (const { reach } of entering.values()) for (const source of reach.named) starts[source + 1]!++;
+  for (let i = 0; i < classes.length; i++) starts[i + 1]! += starts[i]!;
+  const next = starts.slice(0, -1);
+  const namingReach: Reach[] = Array.from({ length: entries });
+  const namingAnswer: Answer[] = Array.from({ length: entries });
+  for (const { reach } of entering.values()) {
+    const { named, answers } = reach;
     const wanted = same === undefined || changedReaches.has(reach.id);
     for (let i = 0; i < named.length; i++) {
       if (!wanted && !changedOut[named[i]!]) continue;
-      namingReach[named[i]!]!.push(reach);
-      namingAnswer[named[i]!]!.push(answers[i]!);
+      const at = next[named[i]!]!++;
+      namingReach[at] = reach;
+      namingAnswer[at] = answers[i]!;
     }
   }
   /** What a wall around sources admits of the targets that changed, where its rules name them. */
@@ -168,8 +175,8 @@ export function mapState(cluster: Cluster, profile: Profile, cni?: Cni, before?:
   for (const source of classes) {
     if (members[source.id]!.length === 0 || (!changedOut[source.id] && changedIn.length === 0)) continue;
     const reach = egress[source.id]!;
-    const named = namingReach[source.id]!;
-    for (let i = 0; i < named.length; i++) inAnswers[named[i]!.id] = namingAnswer[source.id]![i];
+    const named = namingReach.slice(starts[source.id], next[source.id]);
+    for (let i = 0; i < named.length; i++) inAnswers[named[i]!.id] = namingAnswer[starts[source.id]! + i];
     if (!changedOut[source.id]) {
       const outs = outwardOf(reach);
       changedIn.forEach((target, i) => {
@@ -180,7 +187,8 @@ export function mapState(cluster: Cluster, profile: Profile, cni?: Cni, before?:
       for (const one of named) inAnswers[one.id] = undefined;
       continue;
     }
-    reach.named.forEach((target, i) => (outAnswers[target] = reach.answers[i]));
+    const { named: targets, answers } = reach;
+    for (let i = 0; i < targets.length; i++) outAnswers[targets[i]!] = answers[i];
     const consider = (target: PodClass): void => {
       const one = ingress[target.id]!;
       let inward = inAnswers[one.id];
@@ -191,25 +199,25 @@ export function mapState(cluster: Cluster, profile: Profile, cni?: Cni, before?:
       add(source, target, both(outAnswers[target.id] ?? reach.others(target), fromHost(source, inward)));
     };
     /** Of the targets behind one wall those that no rule of the source names: they are answered alike. */
-    const enter = (one: Reach, targets: readonly PodClass[]): void => {
+    const enter = (one: Reach, behind: readonly PodClass[]): void => {
       const inward = inAnswers[one.id] ?? one.others(source);
       if (inward.possible.empty) return;
       const alike = reach.othersAlike ? both(reach.others(source), inward) : undefined;
       if (alike?.possible.empty === true) return;
-      for (const target of targets) {
+      for (const target of behind) {
         if (outAnswers[target.id] === undefined) add(source, target, alike ?? both(reach.others(target), inward));
       }
     };
     if (source.hostNetwork) classes.forEach(consider);
     else {
-      for (const id of reach.named) consider(classes[id]!);
+      for (const id of targets) consider(classes[id]!);
       if (reach.othersAllowed) {
-        for (const { reach: one, targets } of open) enter(one, targets);
+        for (const { reach: one, targets: behind } of open) enter(one, behind);
         for (const one of named) if (!one.othersAllowed) enter(one, entering.get(one.id)!.targets);
       }
     }
     for (const one of named) inAnswers[one.id] = undefined;
-    for (const target of reach.named) outAnswers[target] = undefined;
+    for (const target of targets) outAnswers[target] = undefined;
   }
 
   const mixed = new Set<number>();

@@ -1,7 +1,17 @@
-import { isScalar, LineCounter, parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { errorMessage } from '#kernel';
 import { parseStrictJson } from '#formats';
 import { quickYaml } from './quick-yaml.ts';
+
+/**
+ * The whole reader of YAML, which is needed where the quick one gives up and where a finding is placed. To load it takes
+ * as long as to read a hundred manifests quickly, so it is loaded when it is needed.
+ */
+let whole: typeof Yaml | undefined;
+function yaml(): typeof Yaml {
+  return (whole ??= createRequire(import.meta.url)('yaml') as typeof Yaml);
+}
 
 /** One document of a file. */
 export interface ManifestDocument {
@@ -63,10 +73,10 @@ export function decodeDocument(document: ManifestDocument): Decoded {
 
 /** The same by the whole reader alone; tests compare the two. */
 export function wholeYaml(document: ManifestDocument): Decoded {
-  const lines = new LineCounter();
+  const lines = new (yaml().LineCounter)();
   const lineAt = (offset: number): number => document.line + lines.linePos(offset).line - 1;
   try {
-    const parsed = parseDocument(document.text, { ...OPTIONS, lineCounter: lines });
+    const parsed = yaml().parseDocument(document.text, { ...OPTIONS, lineCounter: lines });
     const error = parsed.errors[0];
     if (error !== undefined) return { ok: false, line: lineAt(error.pos[0]), detail: sentence(error.message) };
     return { ok: true, value: parsed.toJS({ maxAliasCount: 1000 }) as unknown };
@@ -143,13 +153,15 @@ export function sourceLines({ document, path }: Place, limit = 12): string[] {
 }
 
 /** The one that was asked for last: findings come one after the other from the same document. */
-let last: { readonly document: ManifestDocument; readonly parsed: Parsed; readonly lines: LineCounter } | undefined;
-type Parsed = ReturnType<typeof parseDocument>;
+let last:
+  | { readonly document: ManifestDocument; readonly parsed: Parsed; readonly lines: Yaml.LineCounter }
+  | undefined;
+type Parsed = ReturnType<typeof Yaml.parseDocument>;
 
-function positionsOf(document: ManifestDocument): { parsed: Parsed; lines: LineCounter } {
+function positionsOf(document: ManifestDocument): { parsed: Parsed; lines: Yaml.LineCounter } {
   if (last?.document !== document) {
-    const lines = new LineCounter();
-    last = { document, parsed: parseDocument(document.text, { ...OPTIONS, lineCounter: lines }), lines };
+    const lines = new (yaml().LineCounter)();
+    last = { document, parsed: yaml().parseDocument(document.text, { ...OPTIONS, lineCounter: lines }), lines };
   }
   return last;
 }
@@ -163,7 +175,7 @@ function rangeOf(parsed: Parsed, path: readonly (string | number)[]): number | u
   if (typeof last === 'number') return (items[last] as { range?: readonly number[] } | undefined)?.range?.[0];
   for (const item of items) {
     const key = (item as { key?: unknown }).key;
-    if (isScalar(key) && String(key.value) === last) return key.range?.[0];
+    if (yaml().isScalar(key) && String(key.value) === last) return key.range?.[0];
   }
   return undefined;
 }

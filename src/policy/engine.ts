@@ -905,7 +905,7 @@ export class Engine {
     const named: number[] = [];
     rules.forEach((rule, index) => {
       if (rule.everyPod) general.push(index * 2);
-      for (const [peer, match] of rule.pods) {
+      rule.pods.forEach((match, peer) => {
         const entry = index * 2 + (match === MAYBE ? 1 : 0);
         const state = stateOf[peer]!;
         if (state === 0) named.push(peer);
@@ -917,7 +917,7 @@ export class Engine {
           steps.set(step, next);
         }
         stateOf[peer] = next;
-      }
+      });
     });
     // Without named ports the peer's ports do not count; in the direction ingress they are those of the subject.
     const byPeer = direction === 'egress' && rules.some(namesPorts);
@@ -926,7 +926,8 @@ export class Engine {
       const key = byPeer ? state * this.#portMaps.size + ports.id : state;
       let decided = memo.get(key);
       if (decided === undefined) {
-        const matched = [...general, ...states[state]!].sort((a, b) => a - b);
+        const own = states[state]!;
+        const matched = general.length === 0 ? own : [...general, ...own].sort((a, b) => a - b);
         decided = this.#decide(subject, stack, rules, matched, direction === 'egress' ? ports : subject.ports);
         memo.set(key, decided);
       }

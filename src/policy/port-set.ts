@@ -45,17 +45,20 @@ export function portRange(protocol: Protocol, from = FIRST_PORT, to = LAST_PORT)
 
 type Binary = (a: Intervals, b: Intervals) => Intervals;
 
-const unions = new Map<number, PortSet>();
-const intersections = new Map<number, PortSet>();
-const differences = new Map<number, PortSet>();
+/** Results by the numbers of both sets, one after the other: one number of both would be a key that is allocated. */
+type Memo = Map<number, Map<number, PortSet>>;
+const unions: Memo = new Map();
+const intersections: Memo = new Map();
+const differences: Memo = new Map();
 
-function combine(memo: Map<number, PortSet>, a: PortSet, b: PortSet, how: Binary): PortSet {
-  const key = a.id * 0x4000000 + b.id;
-  let set = memo.get(key);
+function combine(memo: Memo, a: PortSet, b: PortSet, how: Binary): PortSet {
+  let inner = memo.get(a.id);
+  if (inner === undefined) memo.set(a.id, (inner = new Map()));
+  let set = inner.get(b.id);
   if (set === undefined) {
     const [x, y] = [a.intervals, b.intervals];
     set = intern(how(x.SCTP, y.SCTP), how(x.TCP, y.TCP), how(x.UDP, y.UDP));
-    memo.set(key, set);
+    inner.set(b.id, set);
   }
   return set;
 }

@@ -1,7 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getCACertificates } from 'node:tls';
 import { createGunzip } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { errorCode, errorMessage, printable } from '#kernel';
@@ -426,6 +425,8 @@ export function environmentProxies(env: Readonly<Record<string, string | undefin
 
 /** What curl and container tools would trust: Node's authorities, NODE_EXTRA_CA_CERTS, and those of the system. */
 export function machineAuthorities(): string[] {
+  // It takes as long to load as a third of a start, and few commands need it.
+  const { getCACertificates } = process.getBuiltinModule('node:tls');
   return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
 }
 

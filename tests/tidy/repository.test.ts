@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pathToFileURL, fileURLToPath } from 'node:url';
 import type { Catalogue } from '#kernel';
-import { operations } from '#operations';
+import { allOperations, operationsFor } from '#operations';
 import { ecosystems as listed } from '#ecosystems/list';
 import { readRepository } from './repository.ts';
 import {
@@ -22,6 +22,7 @@ import {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const repository = readRepository();
+const operations = await allOperations();
 
 function clean(name: string, rule: () => string[] | Promise<string[]>): void {
   test(name, async () => {
@@ -35,6 +36,20 @@ clean('doors: contexts are entered through them', () => doors(repository));
 clean('purity: the core does not touch the machine', () => purity(repository));
 clean('the way out: only capture has one', () => wayOut(repository));
 clean('start: operations load lazily', () => cheapStart(repository));
+test('start: a group of verbs that is loaded alone is all of that group', async () => {
+  for (const word of new Set(operations.map(({ name }) => name[0]!))) {
+    const names = (await operationsFor([word, 'x']))
+      .map(({ name }) => name.join(' '))
+      .filter((name) => name.split(' ')[0] === word);
+    assert.deepEqual(
+      names,
+      operations.map(({ name }) => name.join(' ')).filter((name) => name.split(' ')[0] === word),
+    );
+  }
+  for (const words of [[], ['help', 'policy'], ['--version'], ['__proto__'], ['polcy']]) {
+    assert.equal((await operationsFor(words)).length, operations.length, words.join(' '));
+  }
+});
 clean('rooms: every context has a door and says what it is', () => rooms(repository));
 clean('addresses: nothing sends a user outside', () => addresses(repository));
 clean('portable: locks name no registry, nothing names this machine', () => portable(repository));
