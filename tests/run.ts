@@ -107,6 +107,7 @@ const SLOW = [
   'src/ledger/verification.test.ts',
   'src/ledger/power-cut.test.ts',
   'src/ledger/recovery.test.ts',
+  'src/policy/enforce/many-rulesets.test.ts',
   'src/policy/generate/round-trip.test.ts',
   'src/policy/case-families.test.ts',
   'src/policy/dialects.test.ts',

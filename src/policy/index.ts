@@ -3,7 +3,7 @@ export { analyse } from './analysis.ts';
 export { type Assertion } from './assertions/assertion.ts';
 export { ENCLAVE_CHOICES } from './enforcers.ts';
 export { type Analysed, EnforcedCluster, type ProbeEnd, type Question } from './enforce/enforced-cluster.ts';
-export { CLEARING, ESTABLISHED, type Established } from './enforce/ruleset.ts';
+export { deletionOf, type Established, rulesetOf, TABLES } from './enforce/ruleset.ts';
 export { policyCatalogue } from './faults.ts';
 export { type Finding } from './findings.ts';
 export { lintCatalogue } from './lint/rules.ts';

@@ -1,2 +1,4 @@
 export { provingCatalogue } from './faults.ts';
 export { askKernel, type LiveAnswers, type LiveOptions } from './io/proof.ts';
+export { type LiveRollout, performRollout, type RolloutOptions } from './io/rollout.ts';
+export { enforcedStates, questionsOf } from './two-states.ts';

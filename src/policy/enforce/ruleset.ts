@@ -12,6 +12,8 @@ export interface RulesetOptions {
   readonly established: Established;
   /** Of the policies that are enforced; default: the cluster's. */
   readonly policies?: readonly Policy[];
+  /** Default: the first. */
+  readonly table?: Table;
 }
 
 /** A policy that is not among the rules, and why. */
@@ -21,15 +23,26 @@ export interface LeftPolicy {
 }
 
 export interface Ruleset {
-  /** For one `nft -f`: the whole table is replaced at once. */
+  /** For one `nft -f`: a whole table, which is not there yet. */
   readonly text: string;
   readonly left: readonly LeftPolicy[];
 }
 
-export const TABLE = 'sallyport_walls';
+/**
+ * Two tables take turns. The later one is added whole while the earlier one stands, and then the earlier one is deleted: a
+ * packet must pass all that stand, so that at no time anything is let through that only one of two states allows, and
+ * nothing is stopped that both allow. To delete a table and add it again in one transaction does not do: the kernel
+ * registers the hook of the later one before that of the earlier one, and a packet on its way at that moment may find the
+ * first not yet and the second no longer in force (net/netfilter: nf_hook_entries_grow and nft_do_chain read the
+ * generation once for each base chain). It was seen to let single packets through, about once in thousands of changes.
+ */
+export const TABLES = ['sallyport_walls_a', 'sallyport_walls_b'] as const;
+export type Table = (typeof TABLES)[number];
 
-/** What takes the table away, as the first part of every replacement does. */
-export const CLEARING = `table inet ${TABLE} {}\ndelete table inet ${TABLE}\n`;
+/** The text by which nft deletes one of the tables. */
+export function deletionOf(table: Table): string {
+  return `delete table inet ${table}\n`;
+}
 
 type Direction = 'ingress' | 'egress';
 
@@ -42,8 +55,8 @@ type Direction = 'ingress' | 'egress';
  * chain ends with `drop`, or returns where the packet is let through. Exact addresses stand in sets that are hashed;
  * blocks stand in sets of intervals; named ports in concatenations of address, protocol and number.
  */
-export function rulesetOf(placement: Placement, { established, policies }: RulesetOptions): Ruleset {
-  return new Renderer(placement, established).render(policies ?? placement.cluster.policies);
+export function rulesetOf(placement: Placement, { established, policies, table = TABLES[0] }: RulesetOptions): Ruleset {
+  return new Renderer(placement, established).render(policies ?? placement.cluster.policies, table);
 }
 
 /** Whether a policy selects a pod, by the words of the label selectors of Kubernetes. */
@@ -122,7 +135,7 @@ class Renderer {
     this.#pods = placement.pods.filter(({ pod }) => !pod.hostNetwork);
   }
 
-  render(all: readonly Policy[]): Ruleset {
+  render(all: readonly Policy[], table: Table): Ruleset {
     const left: LeftPolicy[] = [];
     const policies = all.filter((policy) => {
       const reason = reasonAgainst(policy);
@@ -144,7 +157,7 @@ class Renderer {
       ),
     ];
     const lines = [
-      `${CLEARING}table inet ${TABLE} {`,
+      `table inet ${table} {`,
       ...[...this.#sets.values()].map(setText),
       ...this.#chains,
       ...maps,

@@ -1,4 +1,4 @@
-import type { EnforcedCluster, Established, Policy, Question } from '#policy';
+import { deletionOf, type EnforcedCluster, type Established, type Policy, type Question, TABLES } from '#policy';
 import type { Load } from '../protocol.ts';
 import { type Observed, planProbes } from '../probe-plan.ts';
 import { openGround } from './ground.ts';
@@ -8,14 +8,14 @@ export interface RolloutOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
   readonly established: Established;
-  /** The policies after each change; each is made by one call of nft. */
+  /** The policies after each change: their table is added, and then that of the earlier ones is deleted. */
   readonly changes: readonly (readonly Policy[])[];
-  /** How often all the changes are made, one after the other. */
+  /** How often all the changes are made, one after the other; more than once only where they lead back. */
   readonly times?: number;
   /** Milliseconds of load between two changes. */
   readonly rest: number;
-  /** Takes one change apart into several calls of nft: for tests that break it on purpose. */
-  readonly calls?: (text: string) => readonly string[];
+  /** In which order the calls of nft of a change are made: for tests that break it on purpose. */
+  readonly order?: (calls: readonly string[]) => readonly string[];
 }
 
 export interface LiveRollout {
@@ -39,7 +39,7 @@ export async function performRollout(
   before: EnforcedCluster,
   after: EnforcedCluster,
   questions: readonly Question[],
-  { env, signal, established, changes, times = 1, rest, calls = (text) => [text] }: RolloutOptions,
+  { env, signal, established, changes, times = 1, rest, order = (calls) => calls }: RolloutOptions,
 ): Promise<LiveRollout | { readonly forbidden: string }> {
   const plan = planProbes(before, questions);
   const positions = [...questions.keys()];
@@ -49,6 +49,11 @@ export async function performRollout(
       LOADED,
     );
   const [closed, open] = [both('denied'), both('allowed')];
+  /** The calls of the i-th change. */
+  const change = (policies: readonly Policy[], i: number): string[] => {
+    const [table, earlier] = [TABLES[(i + 1) % 2]!, TABLES[i % 2]!];
+    return [before.ruleset({ established, policies, table }).text, deletionOf(earlier)];
+  };
   const ground = await openGround({ env, signal, places: plan.places });
   if ('forbidden' in ground) return ground;
   try {
@@ -59,12 +64,12 @@ export async function performRollout(
     const load = await ground.load({
       closed: probes(closed),
       open: probes(open),
-      changes: changes.map((policies) => calls(before.ruleset({ established, policies }).text)),
+      changes: changes.map((policies, i) => order(change(policies, i))),
       times,
       rest,
     });
-    // After an even number of changes there and back the earlier state stands again.
-    await ground.rules(after.ruleset({ established }).text);
+    // After changes there and back the earlier state stands again.
+    await ground.rules(...change(after.placement.cluster.policies, changes.length));
     const last = await roundsIn(ground, plan);
     return {
       enforcer: { kernel: ground.kernel, nft: ground.nft, established },

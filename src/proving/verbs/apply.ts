@@ -1,19 +1,11 @@
 import type { z } from 'zod';
 import { type Implementation, printable } from '#kernel';
-import {
-  type Cluster,
-  ENCLAVE_CHOICES,
-  EnforcedCluster,
-  placementOf,
-  planRollout,
-  type Policy,
-  type Question,
-  statesOf,
-} from '#policy';
+import { ENCLAVE_CHOICES, type EnforcedCluster, planRollout, type Policy, type Question, statesOf } from '#policy';
 import { provingFault } from '../faults.ts';
 import { performRollout } from '../io/rollout.ts';
 import type { applyInput, applyOutput } from '../operations.ts';
-import { ENFORCER, MOST_PODS, MOST_QUESTIONS, podsOf } from '../limits.ts';
+import { ENFORCER } from '../limits.ts';
+import { enforcedStates, questionsOf, questionText } from '../two-states.ts';
 import type { Observed } from '../probe-plan.ts';
 
 type Output = z.infer<typeof applyOutput>;
@@ -73,7 +65,7 @@ export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
     const { load } = live;
     const wrong = ends.some(({ fails }) => fails > 0) || load.leaked > 0 || load.lost > 0 || load.keptLost > 0;
     const open = ends.some(({ unknown }) => unknown > 0) || (live.closed.length === 0 && live.open.length === 0);
-    const name = (list: readonly number[]) => (at: number) => text(before, questions[list[at]!]!);
+    const name = (list: readonly number[]) => (at: number) => questionText(before, questions[list[at]!]!);
     return {
       'sallyport-applied': '1.0',
       verdict: wrong ? 'unsafe' : open ? 'unknown' : 'applied',
@@ -125,36 +117,6 @@ export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
   },
 };
 
-/** Both states with every pod at one place. */
-export function enforcedStates(
-  before: Cluster,
-  after: Cluster,
-): { readonly before: EnforcedCluster; readonly after: EnforcedCluster } {
-  const placement = placementOf({ ...before, policies: [...before.policies, ...after.policies] });
-  return { before: new EnforcedCluster(before, placement), after: new EnforcedCluster(after, placement) };
-}
-
-/** What can be asked of both states: the samples of each. Throws proving.too-large. */
-export function questionsOf(before: EnforcedCluster, after: EnforcedCluster): Question[] {
-  const known = new Map<string, Question>();
-  for (const cluster of [before, after]) {
-    const own = cluster.questions(MOST_QUESTIONS);
-    if (own === undefined) throw provingFault('proving.too-large', { where: `more than ${MOST_QUESTIONS} probes` });
-    for (const one of own) {
-      if (before.untestable(one) !== undefined || after.untestable(one) !== undefined) continue;
-      known.set(`${text(before, one)} IPv${one.family}`, one);
-    }
-  }
-  const questions = [...known.values()];
-  const pods = podsOf(questions);
-  if (pods > MOST_PODS) throw provingFault('proving.too-large', { where: `${pods} pods` });
-  return questions;
-}
-
-function text(cluster: EnforcedCluster, { from, to, family, protocol, port }: Question): string {
-  return `${cluster.nameOf(from, family)} -> ${cluster.nameOf(to, family)} ${port}/${protocol.toLowerCase()}`;
-}
-
 const SHOWN = 20;
 
 function compared(
@@ -168,7 +130,7 @@ function compared(
     const [analysed, { live }] = [cluster.answer(question), observed[i]!];
     if (analysed === 'depends' || live === 'unknown' || live === 'unstable') unknown++;
     else if ((live === 'open' && analysed === 'allowed') || (live === 'closed' && analysed === 'denied')) holds++;
-    else wrong.push(`${text(cluster, question)}: live ${live}, analysed ${analysed}`);
+    else wrong.push(`${questionText(cluster, question)}: live ${live}, analysed ${analysed}`);
   }
   return { holds, fails: wrong.length, unknown, wrong: wrong.slice(0, SHOWN) };
 }
