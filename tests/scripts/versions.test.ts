@@ -10,7 +10,7 @@ import { type Digest, digestOf, homeAt, isFault, type JsonObject } from '#kernel
 import { fixedClock, testWorld } from '#kernel/testing';
 import { decodeEntry, openCheckpoint, openLedger, parseConsistency, parseLedgerVkey, parseProof } from '#ledger';
 import { signText, testSigner } from '#ledger/testing';
-import { operations } from '#operations';
+import { allOperations } from '#operations';
 import { readFlowSet } from '#policy';
 import { formatLock, parseLock, parseProject, readRegisterPayload, registerPayload } from '#project';
 import { reportShape } from '#rehearse';
@@ -78,7 +78,7 @@ before(async () => {
 
 /** Runs an operation as its command does; a Fault is an answer too. */
 async function call(name: string, input: object, where = folder): Promise<Answer> {
-  const operation = operations.find((one) => one.name.join(' ') === name);
+  const operation = (await allOperations()).find((one) => one.name.join(' ') === name);
   assert.ok(operation !== undefined, name);
   const { run } = await operation.load();
   return answered(async () => ({ says: await run(input, testWorld(nodeFiles, where, { clock })) }));
