@@ -20,7 +20,11 @@ export const reconcileVerb: Implementation<ReconcileInput, ReconcileOutput> = {
     const low = await openSide(files, resolve(cwd, input.low));
     const high = await openSide(files, resolve(cwd, input.high));
     const reasons: Reason[] = [...low.reasons, ...high.reasons];
-    const { deliveries, observed, foreign } = reconcile(low.records, high.records, high.head?.origin ?? '');
+    // A log that is not sound says nothing: what it lacks was not "never sent".
+    const sound = reasons.length === 0;
+    const { deliveries, observed, foreign } = sound
+      ? reconcile(low.records, high.records, high.head?.origin ?? '')
+      : { deliveries: [], observed: [], foreign: 0 };
     reasons.push(...(await judgeObserved(low, observed)), ...findingsOf(deliveries));
     const verdict =
       reasons.length === 0 ? 'reconciled' : reasons.every(({ code }) => OPEN.has(code)) ? 'open' : 'differs';

@@ -66,9 +66,12 @@ export class Operator {
   async #grown(): Promise<Partial<Record<HomeName, string[]>>> {
     const grown: Partial<Record<HomeName, string[]>> = {};
     for (const home of homes) {
-      const types = (await this.records(home)).map(({ type }) => type.replace(/^sallyport\/(.*)\/v1$/, '$1'));
+      const checkpoint = await readFile(join(this.folder, home, 'ledger', 'checkpoint'), 'utf8');
+      const size = Number(checkpoint.split('\n')[1]);
       const before = this.#known.get(home) ?? 0;
-      if (types.length !== before) grown[home] = types.slice(before);
+      if (size === before) continue;
+      const types = (await this.records(home)).map(({ type }) => type.replace(/^sallyport\/(.*)\/v1$/, '$1'));
+      grown[home] = types.slice(before);
       this.#known.set(home, types.length);
     }
     return grown;

@@ -269,7 +269,6 @@ test('two enclaves and five keys', async (t) => {
     const text = await readFile(path('usb', 'r1.receipt'), 'utf8');
     await writeFile(path('usb', 'lie.receipt'), text.replace('{"payloadType', '{"payloadType":"x","payloadType'));
     await at.step('receive usb/lie.receipt --home out', { code: 1, verdict: 'refused' });
-    await receipt('production', 'r2', 'cat.key');
   });
 
   await t.test('production is away: the root changes twice, a sealer is revoked, a bundle is lost', async () => {
@@ -359,7 +358,7 @@ test('two enclaves and five keys', async (t) => {
   );
 
   await t.test('both ledgers are put beside each other, for each enclave', async () => {
-    await receipt('staging', 'r3', 'cat2.key');
+    await receipt('production', 'r2', 'cat2.key');
     const states = ({ deliveries }: { deliveries: { sequence: number; state: string; confirmed?: number }[] }) =>
       deliveries.map(
         ({ sequence, state, confirmed }) => `${sequence} ${state}${confirmed === undefined ? '' : ' confirmed'}`,
@@ -370,18 +369,18 @@ test('two enclaves and five keys', async (t) => {
       verdict: 'open',
       codes: ['ledger.never-received'],
     });
-    assert.deepEqual(states(staging), [
-      '2 received confirmed',
-      '3 received confirmed',
-      '4 sent-unconfirmed',
-      '5 received confirmed',
-    ]);
+    assert.deepEqual(states(staging), ['2 received confirmed', '3 received', '4 sent-unconfirmed', '5 received']);
     const production = await at.step('ledger reconcile --low out/ledger --high production/ledger', {
       code: 1,
       verdict: 'differs',
       codes: ['ledger.refused', 'ledger.never-received'],
     });
-    assert.deepEqual(states(production), ['2 received confirmed', '3 refused', '4 sent-unconfirmed', '5 received']);
+    assert.deepEqual(states(production), [
+      '2 received confirmed',
+      '3 refused confirmed',
+      '4 sent-unconfirmed',
+      '5 received confirmed',
+    ]);
     const past = await at.step('ledger reconcile --low old/ledger --high staging/ledger', {
       code: 1,
       verdict: 'differs',
