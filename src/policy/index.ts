@@ -2,6 +2,8 @@ export { policyCatalogue } from './faults.ts';
 export { lintCatalogue } from './lint/rules.ts';
 export { csv } from './drawing/csv.ts';
 export { markup } from './drawing/markup.ts';
+export { type Logged, type LoggedEnd, readConnectionLog } from './connection-log.ts';
+export { isUseOf } from './flow-use.ts';
 export { flowRow } from './flow-row.ts';
 export { type DeclaredFlow, readFlowSet } from './flow-set.ts';
 export { writeAnswer, type Writing, writingOf } from './io/output-file.ts';
