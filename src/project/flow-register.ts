@@ -108,9 +108,9 @@ export function flowName({ from, to, ports }: Pick<RegisteredFlow, 'from' | 'to'
 /** `shop/web -> shop/api 8000/tcp`; what has no name is named by its labels or its address. */
 export function useName({ from, to, port, protocol }: Logged): string {
   const name = ({ namespace, workload, labels = [], address }: Logged['from']): string => {
-    const own = workload ?? (labels.length === 0 ? undefined : labels.join(','));
-    if (namespace === undefined) return own ?? address ?? '';
-    return `${namespace}/${own ?? '*'}`;
+    const named = labels.join(',');
+    if (namespace === undefined) return workload ?? address ?? named;
+    return `${namespace}/${workload ?? (named === '' ? '*' : named)}`;
   };
   return flowName({ from: name(from), to: name(to), ports: [`${port}/${protocol.toLowerCase()}`] });
 }
