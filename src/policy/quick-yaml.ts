@@ -1,6 +1,6 @@
 /**
  * Reads the YAML that manifests are mostly written in, several times as fast as a whole YAML reader: block mappings and
- * sequences, scalars of one line, literal blocks, flow collections that are empty or JSON. What it is not sure of, it
+ * sequences, scalars of one line, literal blocks, flow collections of one line. What it is not sure of, it
  * leaves to the whole reader: `undefined`. It never gives another value than that one.
  */
 export function quickYaml(text: string): { readonly value: unknown } | undefined {
@@ -198,13 +198,9 @@ function scalar(content: string): unknown {
     if (behind !== '' && !(behind.startsWith('#') && content[end + 1] === ' ')) throw new NotSure();
     return text;
   }
+  if (first === 91 || first === 123) return new FlowReader(content).whole();
   const comment = content.indexOf(' #');
   const text = (comment === -1 ? content : content.slice(0, comment)).trimEnd();
-  if (text === '{}') return {};
-  if (first === 91) {
-    if (text === '[]') return [];
-    return flow(text);
-  }
   if ('{]},&*!>%@`?:#'.includes(content[0]!) || text.includes(': ') || text.endsWith(':')) throw new NotSure();
   if (WORDS.has(text)) return WORDS.get(text);
   // Digits, sign or point in front: perhaps a number of one of YAML 1.1's many forms.
@@ -215,14 +211,113 @@ function scalar(content: string): unknown {
   return text;
 }
 
-/** A flow sequence that is also JSON; duplicate keys of mappings would go unseen there. */
-function flow(text: string): unknown {
-  if (text.includes('{') || !text.endsWith(']')) throw new NotSure();
-  try {
-    const value = JSON.parse(text) as unknown;
-    if (/[\d.]/.test(text.replaceAll(/"(?:[^"\\]|\\.)*"/g, ''))) throw new NotSure();
+const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_./-]{0,999}$/;
+
+/**
+ * Flow collections that end on their line: plain scalars without blanks and colons, quoted ones without escapes, a blank
+ * behind each colon, nothing left out. The rest, such as a comma at the end, is not sure.
+ */
+class FlowReader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The whole of it; only a comment may follow. */
+  whole(): unknown {
+    const value = this.#value(0);
+    const end = this.#at;
+    this.#blanks();
+    if (this.#at < this.#text.length && !(this.#at > end && this.#text[this.#at] === '#')) throw new NotSure();
     return value;
-  } catch {
-    throw new NotSure();
+  }
+
+  #value(depth: number): unknown {
+    if (depth > DEPTH) throw new NotSure();
+    switch (this.#text.charCodeAt(this.#at)) {
+      case 91:
+        return this.#sequence(depth);
+      case 123:
+        return this.#mapping(depth);
+      case 34:
+      case 39:
+        return this.#quoted();
+      default:
+        return scalar(this.#plain());
+    }
+  }
+
+  #sequence(depth: number): unknown[] {
+    const items: unknown[] = [];
+    this.#at++;
+    this.#blanks();
+    if (this.#takes(93)) return items;
+    for (;;) {
+      items.push(this.#value(depth + 1));
+      this.#blanks();
+      if (this.#takes(93)) return items;
+      this.#comma();
+    }
+  }
+
+  #mapping(depth: number): Record<string, unknown> {
+    const map: Record<string, unknown> = {};
+    this.#at++;
+    this.#blanks();
+    if (this.#takes(125)) return map;
+    for (;;) {
+      const first = this.#text.charCodeAt(this.#at);
+      let key: string;
+      if (first === 34 || first === 39) key = this.#quoted();
+      else {
+        key = this.#plain();
+        if (!PLAIN_KEY.test(key) || WORDS.has(key)) throw new NotSure();
+      }
+      if (key.length > 1000 || key === '__proto__' || Object.hasOwn(map, key)) throw new NotSure();
+      if (!this.#takes(58) || !this.#takes(32)) throw new NotSure();
+      this.#blanks();
+      map[key] = this.#value(depth + 1);
+      this.#blanks();
+      if (this.#takes(125)) return map;
+      this.#comma();
+    }
+  }
+
+  #quoted(): string {
+    const quote = this.#text[this.#at]!;
+    const end = this.#text.indexOf(quote, this.#at + 1);
+    const text = this.#text.slice(this.#at + 1, end);
+    if (end === -1 || text.includes('\\') || this.#text[end + 1] === quote) throw new NotSure();
+    this.#at = end + 1;
+    return text;
+  }
+
+  /** Letters, digits and `_ . / -`, which does not begin it: no indicator of YAML is among them. */
+  #plain(): string {
+    const start = this.#at;
+    for (; this.#at < this.#text.length; this.#at++) {
+      const code = this.#text.charCodeAt(this.#at);
+      const letter = code | 32;
+      if ((letter < 97 || letter > 122) && (code < 45 || code > 57) && code !== 95) break;
+    }
+    if (this.#at === start || this.#text.charCodeAt(start) === 45) throw new NotSure();
+    return this.#text.slice(start, this.#at);
+  }
+
+  #comma(): void {
+    if (!this.#takes(44)) throw new NotSure();
+    this.#blanks();
+  }
+
+  #takes(code: number): boolean {
+    if (this.#text.charCodeAt(this.#at) !== code) return false;
+    this.#at++;
+    return true;
+  }
+
+  #blanks(): void {
+    while (this.#text.charCodeAt(this.#at) === 32) this.#at++;
   }
 }
