@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { type ManifestDocument, splitDocuments, wholeYaml } from './document.ts';
+import { type ManifestDocument, placeText, splitDocuments, wholePlaceText, wholeYaml } from './document.ts';
 import { quickYaml } from './quick-yaml.ts';
 
 /** Where the quick reader has an answer, it is that of the whole one. */
@@ -209,7 +209,20 @@ test(
       (file) => splitDocuments(file, readFileSync(file, 'utf8')),
     );
     let quick = 0;
-    for (const { text } of documents) if (wholeYaml({ file: 'a.yaml', line: 1, text }).ok && agrees(text)) quick++;
+    const placed = (text: string, value: unknown, path: readonly (string | number)[] = []): void => {
+      const place = { document: { file: 'a.yaml', line: 1, text }, path };
+      if (path.length > 0) assert.equal(placeText(place), wholePlaceText(place), `${path.join('/')} of ${text}`);
+      if (typeof value !== 'object' || value === null) return;
+      for (const [key, inner] of Object.entries(value)) {
+        placed(text, inner, [...path, Array.isArray(value) ? Number(key) : key]);
+      }
+    };
+    for (const { text } of documents) {
+      const whole = wholeYaml({ file: 'a.yaml', line: 1, text });
+      if (!whole.ok || !agrees(text)) continue;
+      quick++;
+      if (quick % 8 === 0) placed(text, { ...(whole.value as object), absent: 1 });
+    }
     assert.ok(quick > documents.length * 0.6, `${quick} of ${documents.length}`);
   },
 );

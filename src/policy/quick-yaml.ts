@@ -3,16 +3,36 @@
  * sequences, scalars of one line, literal blocks, flow collections of one line. What it is not sure of, it
  * leaves to the whole reader: `undefined`. It never gives another value than that one.
  */
-export function quickYaml(text: string): { readonly value: unknown } | undefined {
+export function quickYaml(text: string, places?: Lines): { readonly value: unknown } | undefined {
   const lines = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text;
   if (/[\t\r\u0000]/.test(lines)) return undefined;
   try {
-    return { value: new QuickReader(lines.split('\n')).document() };
+    return { value: new QuickReader(lines.split('\n'), places).document() };
   } catch (error) {
     if (error instanceof NotSure) return undefined;
     throw error;
   }
 }
+
+/**
+ * The line (the first is 0) on which what a path leads to begins, or the nearest thing around it that is there; undefined
+ * where the quick reader is not sure.
+ */
+export function quickLine(text: string, path: readonly (string | number)[]): number | undefined {
+  const lines: Lines = new Map();
+  let value = quickYaml(text, lines)?.value;
+  let found: number | undefined;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) break;
+    // What stands in a flow collection is on its line.
+    found = lines.get(value)?.get(key) ?? found;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return found;
+}
+
+/** Of what a block collection holds, by its key or position. */
+type Lines = Map<object, Map<string | number, number>>;
 
 class NotSure extends Error {}
 
@@ -44,13 +64,15 @@ function words<T>(value: T, list: string): [string, T][] {
 
 class QuickReader {
   readonly #lines: readonly string[];
+  readonly #places: Lines | undefined;
   /** The line that is read next, without blank ones and comments; its indentation and what stands behind it. */
   #at = -1;
   #indent = -1;
   #rest = '';
 
-  constructor(lines: readonly string[]) {
+  constructor(lines: readonly string[], places: Lines | undefined) {
     this.#lines = lines;
+    this.#places = places;
     this.#next();
   }
 
@@ -89,14 +111,17 @@ class QuickReader {
   #sequence(depth: number): unknown[] {
     const indent = this.#indent;
     const items: unknown[] = [];
+    const places = this.#placesOf(items);
     while (this.#indent === indent && (this.#rest === '-' || this.#rest.startsWith('- '))) {
       const behind = this.#rest.slice(1);
       const content = behind.trimStart();
       if (content === '' || content.startsWith('#')) {
         this.#next();
+        places?.set(items.length, this.#at);
         items.push(this.#indent > indent ? this.#block(depth + 1) : null);
         continue;
       }
+      places?.set(items.length, this.#at);
       if (content === '-' || content.startsWith('- ') || plainKeyEnd(content) > 0 || KEY.test(content)) {
         this.#indent = indent + 1 + behind.length - content.length;
         this.#rest = content;
@@ -112,6 +137,7 @@ class QuickReader {
   #mapping(depth: number): Record<string, unknown> {
     const indent = this.#indent;
     const map: Record<string, unknown> = {};
+    const places = this.#placesOf(map);
     while (this.#indent === indent) {
       const rest = this.#rest;
       const end = plainKeyEnd(rest);
@@ -133,6 +159,7 @@ class QuickReader {
         content = rest.slice(match[0].length);
       }
       if (key === '__proto__' || Object.hasOwn(map, key)) throw new NotSure();
+      places?.set(key, this.#at);
       if (content === '' || content.startsWith('#')) {
         this.#next();
         if (this.#indent > indent) map[key] = this.#block(depth + 1);
@@ -143,6 +170,13 @@ class QuickReader {
     }
     if (this.#indent > indent) throw new NotSure();
     return map;
+  }
+
+  #placesOf(collection: object): Map<string | number, number> | undefined {
+    if (this.#places === undefined) return undefined;
+    const places = new Map<string | number, number>();
+    this.#places.set(collection, places);
+    return places;
   }
 
   /** A value that begins on the line of its key or dash; `indent` is that of the key or dash. */
