@@ -16,7 +16,7 @@ export {
   openEnclave,
 } from './io/enclave.ts';
 export { keepEnclave } from './io/keeper.ts';
-export { type EnclaveFlow } from './network.ts';
+export { type EnclaveFlow, type FlowUse } from './network.ts';
 export { type ImageRoot, unpackImage } from './io/image.ts';
 export { readBeneath } from './io/beneath.ts';
 export { probeFrom } from './io/probe.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { machineBatch, machinesOf, protocolName, ruleset, tuplesOf } from './network.ts';
+import { type Machine, machineBatch, machinesOf, protocolName, ruleset, tuplesOf, usesOf } from './network.ts';
 
 test('rules name each declared flow once a family, and a flow of nobody is a bug', () => {
   const machines = machinesOf(['web', 'api']);
@@ -19,6 +19,21 @@ test('elements of a set are read with and without counters', () => {
   const elem = [{ concat: tuple }, { elem: { val: { concat: tuple }, counter: { packets: 1, bytes: 60 } } }];
   assert.deepEqual(tuplesOf(JSON.stringify({ nftables: [{ metainfo: {} }, { set: { elem } }] })), [tuple, tuple]);
   assert.deepEqual(tuplesOf('{"nftables":[{"set":{}}]}'), []);
+});
+
+test('uses are the connections that the kernel counted, of both families, in the names of machines', () => {
+  const machines = machinesOf(['web', 'api']);
+  const [web, api] = machines as [Machine, Machine];
+  const element = (tuple: readonly unknown[], packets: number): object => ({
+    elem: { val: { concat: tuple }, counter: { packets, bytes: 60 } },
+  });
+  const list = (...elem: object[]): string => JSON.stringify({ nftables: [{ set: { elem } }] });
+  const four = list(element([web.ipv4, api.ipv4, 6, 80], 2), element([api.ipv4, web.ipv4, 'udp', 53], 1));
+  const six = list(element([web.ipv6, api.ipv6, 'tcp', 80], 3), element(['10.0.0.1', web.ipv4, 'tcp', 80], 9));
+  assert.deepEqual(usesOf([four, six], machines), [
+    { from: 'web', to: 'api', port: 80, protocol: 'tcp', count: 5 },
+    { from: 'api', to: 'web', port: 53, protocol: 'udp', count: 1 },
+  ]);
 });
 
 test('a protocol has its name also where the machine has no list of them', () => {

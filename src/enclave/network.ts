@@ -143,6 +143,7 @@ export function ruleset(
     out.push(
       `  set machines${name} { type ${type}; ${elements(machines.map((machine) => machine[key]))} }`,
       `  set allowed${name} { type ${type} . ${type} . inet_proto . inet_service; ${elements(allowed)} }`,
+      `  set used${name} { type ${type} . ${type} . inet_proto . inet_service; flags dynamic; size 65535; }`,
       `  set refused${name} { type ${type} . ${type} . inet_proto . inet_service; flags dynamic; size 65535; }`,
       `  set seen${name} { type ${type} . inet_service . ${type} . inet_proto . inet_service; flags dynamic,timeout; size ${SEEN}; timeout 10m; }`,
       `  set other${name} { type ${type} . ${type} . inet_proto; flags dynamic; size 65535; }`,
@@ -203,7 +204,8 @@ export function ruleset(
   for (const { name, ip } of families) {
     const tuple = `${ip} saddr . ${ip} daddr . meta l4proto . th dport`;
     out.push(
-      `    ${tuple} @allowed${name} accept`,
+      // What follows the first packet is established: it counts connections.
+      `    ${tuple} @allowed${name} update @used${name} { ${tuple} counter } accept`,
       `    meta l4proto { tcp, udp, sctp } update @refused${name} { ${tuple} counter }`,
       `    meta l4proto != { tcp, udp, sctp } add @other${name} { ${ip} saddr . ${ip} daddr . meta l4proto }`,
     );
@@ -240,14 +242,45 @@ export function protocolName(value: string | number): string {
   return PROTOCOLS[String(value)] ?? String(value);
 }
 
+/** A declared flow that was used. */
+export interface FlowUse extends EnclaveFlow {
+  /** First packets: of TCP connections that were opened, or of datagrams until they are answered. */
+  readonly count: number;
+}
+
+/** What a set with counters says, in the names of machines; both families of a flow together. */
+export function usesOf(lists: readonly string[], machines: readonly Machine[]): FlowUse[] {
+  const nameOf = new Map(machines.flatMap(({ name, ipv4, ipv6 }) => [[ipv4, name] as const, [ipv6, name] as const]));
+  const uses = new Map<string, FlowUse>();
+  for (const json of lists) {
+    for (const { tuple, packets } of countedTuples(json)) {
+      const [source, target, number, port] = tuple;
+      const [from, to] = [nameOf.get(String(source)), nameOf.get(String(target))];
+      const protocol = protocolName(number ?? '');
+      if (from === undefined || to === undefined || (protocol !== 'tcp' && protocol !== 'udp')) continue;
+      const key = `${from} ${to} ${protocol} ${port}`;
+      const count = (uses.get(key)?.count ?? 0) + packets;
+      uses.set(key, { from, to, port: Number(port), protocol, count });
+    }
+  }
+  return [...uses.values()];
+}
+
 /** The elements of a set, from `nft -j list set`. */
 export function tuplesOf(json: string): Tuple[] {
+  return countedTuples(json).map(({ tuple }) => tuple);
+}
+
+/** The same with their counters; 0 where they have none. */
+function countedTuples(json: string): { readonly tuple: Tuple; readonly packets: number }[] {
   const document = JSON.parse(json) as { nftables?: { set?: { elem?: unknown[] } }[] };
-  const tuples: Tuple[] = [];
+  const tuples: { tuple: Tuple; packets: number }[] = [];
   for (const { set } of document.nftables ?? []) {
     for (const element of set?.elem ?? []) {
-      const value = isRecord(element) && isRecord(element['elem']) ? element['elem']['val'] : element;
-      if (isRecord(value) && Array.isArray(value['concat'])) tuples.push(value['concat'] as Tuple);
+      const own = isRecord(element) && isRecord(element['elem']) ? element['elem'] : { val: element };
+      const { val: value, counter } = own as Record<string, unknown>;
+      const packets = isRecord(counter) ? Number(counter['packets']) : 0;
+      if (isRecord(value) && Array.isArray(value['concat'])) tuples.push({ tuple: value['concat'] as Tuple, packets });
     }
   }
   return tuples;

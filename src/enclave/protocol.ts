@@ -2,7 +2,7 @@ import type { Attempt } from './attempt.ts';
 import type { Controller } from './cgroups.ts';
 import type { EnclaveIds, Who } from './identity.ts';
 import type { Limits, Stopped } from './limits.ts';
-import type { EnclaveFlow, Routes, SinkAnswers } from './network.ts';
+import type { EnclaveFlow, FlowUse, Routes, SinkAnswers } from './network.ts';
 import type { Root } from './surroundings.ts';
 
 /** What the product and the agent inside say to each other: one JSON document a line, over the agent's stdin and stdout. */
@@ -101,7 +101,8 @@ export type Request =
       /** The process whose end makes waiting useless. */
       readonly process: number;
     }
-  | { readonly do: 'flush'; readonly call: number };
+  | { readonly do: 'flush'; readonly call: number }
+  | { readonly do: 'uses'; readonly call: number };
 
 export type Event =
   | {
@@ -129,4 +130,5 @@ export type Event =
     }
   | { readonly event: 'ready'; readonly call: number; readonly ok: boolean; readonly detail: string }
   | { readonly event: 'flushed'; readonly call: number; readonly logs: readonly Logged[] }
+  | { readonly event: 'uses'; readonly call: number; readonly uses: readonly FlowUse[] }
   | { readonly event: 'attempt'; readonly attempt: Attempt };

@@ -54,7 +54,12 @@ export const operationsCatalogue = {
   'review.observed-unreadable': {
     kind: 'usage',
     title: 'What was observed cannot be read.',
-    fix: "Name the report.json of a rehearsal, or a log with one JSON object a line: time, from, to, port, protocol, and perhaps verdict ('allowed' or 'denied').",
+    fix: "Name the report.json of a rehearsal, or a log with one JSON object a line: flows of Hubble or Calico, or time, from, to, port, protocol, and perhaps verdict ('allowed' or 'denied').",
+  },
+  'register.use-unknown': {
+    kind: 'reason',
+    title: 'Whether a flow is used cannot be told from what was observed.',
+    fix: 'A log names pods, addresses and numbers. Declare the workload in place of its Service, and the number in place of the name of a port, or look at the log.',
   },
   'register.expired': {
     kind: 'reason',

@@ -170,8 +170,84 @@ test('the last use, flows that are not used, and uses that nobody declared', asy
   writeFileSync(join(folder, 'bad.jsonl'), `${JSON.stringify(log[0])}\n{"time":1}\n`);
   await assert.rejects(review(GOOD, { observed: ['bad.jsonl'] }), {
     code: 'review.observed-unreadable',
-    message: /line 2/,
+    where: /bad\.jsonl:2$/,
   });
+});
+
+test('REG-4: allowed flows of Hubble, of Calico and of a rehearsal are last uses, by what the ends mean', async () => {
+  const flow = (text: string): string => `- { ${text}, reason: r, owner: o }\n`;
+  writeFileSync(
+    join(folder, 'flows.yaml'),
+    `sallyport-flows: "1.0"\ncluster: { pods: [10.0.0.0/8] }\nflows:\n${flow('from: shop/web, to: "shop/app=api,tier=back", port: 8000-8010')}${flow('from: shop/api, to: "[2001:db8::]/32", port: 443').replace('[2001:db8::]', '2001:db8::')}${flow('from: shop/web, to: { namespace: shop, service: db }, port: 5432')}${flow('from: shop/web, to: shop/old, port: 1')}`,
+  );
+  const hubble = (verdict: string, time: string, over: object = {}): object => ({
+    flow: {
+      time,
+      verdict,
+      l4: { TCP: { source_port: 40000, destination_port: 8001 } },
+      source: { namespace: 'shop', labels: ['k8s:app=web'], workloads: [{ name: 'web', kind: 'Deployment' }] },
+      destination: { namespace: 'shop', labels: ['k8s:app=api', 'k8s:tier=back'], workloads: [] },
+      ...over,
+    },
+    node_name: 'n1',
+    time,
+  });
+  const calico = (over: object): object => ({
+    start_time: 1793000000,
+    end_time: 1793000015,
+    reporter: 'src',
+    action: 'allow',
+    proto: 'tcp',
+    source_type: 'wep',
+    source_namespace: 'shop',
+    source_name_aggr: 'api-6c6b8d4c9f-*',
+    dest_type: 'net',
+    dest_ip: '2001:db8::7',
+    dest_port: 443,
+    ...over,
+  });
+  const lines = [
+    hubble('FORWARDED', '2026-10-01T10:00:00Z'),
+    hubble('FORWARDED', '2026-10-02T10:00:00.5Z'),
+    hubble('DROPPED', '2026-10-03T10:00:00Z'),
+    hubble('FORWARDED', '2026-10-04T10:00:00Z', { is_reply: true }),
+    calico({}),
+    calico({ action: 'deny', end_time: 1793000099 }),
+    calico({ dest_ip: '192.0.2.1' }),
+    { time: '2026-10-05T00:00:00Z', from: 'shop/web', to: 'shop/db-0', port: 5432, protocol: 'tcp' },
+  ];
+  writeFileSync(join(folder, 'seen.jsonl'), lines.map((one) => `${JSON.stringify(one)}\n`).join(''));
+  const { output, codes } = await review(GOOD, { flows: ['flows.yaml'], observed: ['seen.jsonl'] });
+  assert.deepEqual(
+    output.register.map((row) => row['last-use']),
+    ['2026-10-02T10:00:00.5Z', '2026-10-26T07:33:35Z', undefined, undefined],
+  );
+  assert.deepEqual(
+    codes.filter((code) => /use|undeclared/.test(code)),
+    [
+      'note use-unknown flows.yaml:6',
+      'warning unused flows.yaml:7',
+      'error undeclared shop/api -> 192.0.2.1 443/tcp',
+      'note use-unknown shop/web -> shop/db-0 5432/tcp',
+    ],
+  );
+
+  const use = { from: 'web', to: 'api', port: 80, protocol: 'tcp', until: '2026-11-09T00:00:00Z' };
+  writeFileSync(
+    join(folder, 'report.json'),
+    JSON.stringify({
+      attempts: [],
+      uses: [
+        { ...use, count: 3 },
+        { ...use, port: 81, count: 0 },
+      ],
+    }),
+  );
+  const rehearsed = await review(GOOD + GOOD.replace('port: 80', 'port: 81'), { observed: ['report.json'] });
+  assert.deepEqual(
+    rehearsed.output.register.map((row) => row['last-use']),
+    ['2026-11-09T00:00:00Z', undefined],
+  );
 });
 
 test('the register as CSV and as a page: hostile words stay text', async () => {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
 import { errorMessage } from '#kernel';
 import { parseStrictJson } from '#formats';
-import { quickYaml } from './quick-yaml.ts';
+import { quickLine, quickYaml } from './quick-yaml.ts';
 
 /**
  * The whole reader of YAML, which is needed where the quick one gives up and where a finding is placed. To load it takes
@@ -114,11 +114,19 @@ const OPTIONS = {
 
 /** `file:line` of a value; where it is not there, of the nearest one around it. */
 export function placeText({ document, path }: Place): string {
-  let line = document.line;
+  const { line } = document;
   if (path.length === 0) {
     const before = /^(?:[ \t\r]*(?:#.*)?\n)*/.exec(document.text)?.[0] ?? '';
     return `${document.file}:${line + before.split('\n').length - 1}`;
   }
+  const quick = document.file.endsWith('.json') ? undefined : quickLine(document.text, path);
+  if (quick !== undefined) return `${document.file}:${line + quick}`;
+  return wholePlaceText({ document, path });
+}
+
+/** The same by the whole reader alone; tests compare the two. */
+export function wholePlaceText({ document, path }: Place): string {
+  let line = document.line;
   try {
     const { parsed, lines } = positionsOf(document);
     for (let length = path.length; length > 0; length--) {

@@ -8,6 +8,8 @@ export { policyCatalogue } from './faults.ts';
 export { type Finding } from './findings.ts';
 export { lintCatalogue } from './lint/rules.ts';
 export { csv } from './drawing/csv.ts';
+export { type Logged, type LoggedEnd, readConnectionLog } from './connection-log.ts';
+export { isUseOf } from './flow-use.ts';
 export { flowRow } from './flow-row.ts';
 export { type DeclaredFlow, readFlowSet } from './flow-set.ts';
 export { type AssertionSource, givenAssertions, isAssertions } from './io/assertion-source.ts';

@@ -131,7 +131,7 @@ test('NP-05: the name of a namespace is its label; labels that no manifest says 
   assert.equal(ports(named('env', 'prod'), 'm/a', 'b', 'np-guard'), 'No Connections');
 });
 
-test('NP-07 to NP-10: protocols, named ports of the destination, endPort, SCTP', () => {
+test('NP-07, NP-08, NP-09, NP-10: protocols, named ports of the destination, endPort, SCTP', () => {
   const to = (list: string, containerPorts = ''): string =>
     ports(
       namespace('n') +

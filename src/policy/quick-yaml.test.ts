@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { type ManifestDocument, splitDocuments, wholeYaml } from './document.ts';
+import { type ManifestDocument, placeText, splitDocuments, wholePlaceText, wholeYaml } from './document.ts';
 import { quickYaml } from './quick-yaml.ts';
 
 /** Where the quick reader has an answer, it is that of the whole one. */
@@ -112,6 +112,93 @@ test('the quick reader agrees with the whole one on lines put together at random
   );
 });
 
+test('the quick reader agrees with the whole one on flow collections put together at random, or leaves them to it', () => {
+  const token = fc.constantFrom(
+    ...[
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ', ',
+      ' ',
+      ': ',
+      ':',
+      'a',
+      'b: ',
+      'c: {',
+      'd: [',
+      '- ',
+      '-1',
+      '.5',
+      '0x1f',
+      '12:30',
+      '::1',
+      '#',
+      ' # c',
+    ],
+    ...[
+      'n',
+      'null',
+      '~',
+      '1',
+      '10.0.0.0/8',
+      'fd00::/8',
+      'x y',
+      '"q"',
+      "'it''s'",
+      '"a, b"',
+      "'k': ",
+      '"k":',
+      '&a',
+      '*a',
+      '!t',
+      '?',
+      '<<: ',
+      '__proto__: ',
+    ],
+  );
+  const text = fc
+    .tuple(
+      fc.constantFrom('', 'k: ', '- '),
+      fc.constantFrom('{', '['),
+      fc.array(token, { maxLength: 9 }),
+      fc.constantFrom('}', ']', '}]', ' }'),
+    )
+    .map(([lead, open, middle, close]) => `${lead}${open}${middle.join('')}${close}`);
+  fc.assert(
+    fc.property(text, (one) => void agrees(one)),
+    { numRuns: 6000 },
+  );
+});
+
+test('flow collections of one line are read quickly', () => {
+  for (const text of [
+    'metadata: { name: a, namespace: n, labels: { app: web, "x/y": \'z\' } }',
+    'spec: { podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{ from: [{ ipBlock: { cidr: 10.0.0.0/8, except: [ 10.1.0.0/16 ] } }], ports: [{ port: 80, endPort: 90 }] }] } # why',
+    '- [a, [b, c], "d # e", true, n, 7]',
+    'a: {}\nb: []',
+  ]) {
+    assert.ok(agrees(text), text);
+  }
+  // These say something, or nothing, only to the whole reader.
+  for (const text of [
+    'a: {b}',
+    'a: {b:c}',
+    'a: [b, ]',
+    'a: {b: }',
+    'a: [b',
+    'a: {b: 1, b: 2}',
+    'a: {b: c}d',
+    'a: {1: b}',
+    'a: {y: b}',
+    'a: [x y]',
+    'a: {b: c}#d',
+  ]) {
+    assert.equal(quickYaml(text), undefined, text);
+  }
+});
+
 const DATA = join(import.meta.dirname, '../../../shared/data/netpol-golden/manifests');
 
 test(
@@ -122,7 +209,20 @@ test(
       (file) => splitDocuments(file, readFileSync(file, 'utf8')),
     );
     let quick = 0;
-    for (const { text } of documents) if (wholeYaml({ file: 'a.yaml', line: 1, text }).ok && agrees(text)) quick++;
+    const placed = (text: string, value: unknown, path: readonly (string | number)[] = []): void => {
+      const place = { document: { file: 'a.yaml', line: 1, text }, path };
+      if (path.length > 0) assert.equal(placeText(place), wholePlaceText(place), `${path.join('/')} of ${text}`);
+      if (typeof value !== 'object' || value === null) return;
+      for (const [key, inner] of Object.entries(value)) {
+        placed(text, inner, [...path, Array.isArray(value) ? Number(key) : key]);
+      }
+    };
+    for (const { text } of documents) {
+      const whole = wholeYaml({ file: 'a.yaml', line: 1, text });
+      if (!whole.ok || !agrees(text)) continue;
+      quick++;
+      if (quick % 8 === 0) placed(text, { ...(whole.value as object), absent: 1 });
+    }
     assert.ok(quick > documents.length * 0.6, `${quick} of ${documents.length}`);
   },
 );

@@ -1,18 +1,38 @@
 /**
  * Reads the YAML that manifests are mostly written in, several times as fast as a whole YAML reader: block mappings and
- * sequences, scalars of one line, literal blocks, flow collections that are empty or JSON. What it is not sure of, it
+ * sequences, scalars of one line, literal blocks, flow collections of one line. What it is not sure of, it
  * leaves to the whole reader: `undefined`. It never gives another value than that one.
  */
-export function quickYaml(text: string): { readonly value: unknown } | undefined {
+export function quickYaml(text: string, places?: Lines): { readonly value: unknown } | undefined {
   const lines = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text;
   if (/[\t\r\u0000]/.test(lines)) return undefined;
   try {
-    return { value: new QuickReader(lines.split('\n')).document() };
+    return { value: new QuickReader(lines.split('\n'), places).document() };
   } catch (error) {
     if (error instanceof NotSure) return undefined;
     throw error;
   }
 }
+
+/**
+ * The line (the first is 0) on which what a path leads to begins, or the nearest thing around it that is there; undefined
+ * where the quick reader is not sure.
+ */
+export function quickLine(text: string, path: readonly (string | number)[]): number | undefined {
+  const lines: Lines = new Map();
+  let value = quickYaml(text, lines)?.value;
+  let found: number | undefined;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) break;
+    // What stands in a flow collection is on its line.
+    found = lines.get(value)?.get(key) ?? found;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return found;
+}
+
+/** Of what a block collection holds, by its key or position. */
+type Lines = Map<object, Map<string | number, number>>;
 
 class NotSure extends Error {}
 
@@ -44,13 +64,15 @@ function words<T>(value: T, list: string): [string, T][] {
 
 class QuickReader {
   readonly #lines: readonly string[];
+  readonly #places: Lines | undefined;
   /** The line that is read next, without blank ones and comments; its indentation and what stands behind it. */
   #at = -1;
   #indent = -1;
   #rest = '';
 
-  constructor(lines: readonly string[]) {
+  constructor(lines: readonly string[], places: Lines | undefined) {
     this.#lines = lines;
+    this.#places = places;
     this.#next();
   }
 
@@ -89,14 +111,17 @@ class QuickReader {
   #sequence(depth: number): unknown[] {
     const indent = this.#indent;
     const items: unknown[] = [];
+    const places = this.#placesOf(items);
     while (this.#indent === indent && (this.#rest === '-' || this.#rest.startsWith('- '))) {
       const behind = this.#rest.slice(1);
       const content = behind.trimStart();
       if (content === '' || content.startsWith('#')) {
         this.#next();
+        places?.set(items.length, this.#at);
         items.push(this.#indent > indent ? this.#block(depth + 1) : null);
         continue;
       }
+      places?.set(items.length, this.#at);
       if (content === '-' || content.startsWith('- ') || plainKeyEnd(content) > 0 || KEY.test(content)) {
         this.#indent = indent + 1 + behind.length - content.length;
         this.#rest = content;
@@ -112,6 +137,7 @@ class QuickReader {
   #mapping(depth: number): Record<string, unknown> {
     const indent = this.#indent;
     const map: Record<string, unknown> = {};
+    const places = this.#placesOf(map);
     while (this.#indent === indent) {
       const rest = this.#rest;
       const end = plainKeyEnd(rest);
@@ -133,6 +159,7 @@ class QuickReader {
         content = rest.slice(match[0].length);
       }
       if (key === '__proto__' || Object.hasOwn(map, key)) throw new NotSure();
+      places?.set(key, this.#at);
       if (content === '' || content.startsWith('#')) {
         this.#next();
         if (this.#indent > indent) map[key] = this.#block(depth + 1);
@@ -143,6 +170,13 @@ class QuickReader {
     }
     if (this.#indent > indent) throw new NotSure();
     return map;
+  }
+
+  #placesOf(collection: object): Map<string | number, number> | undefined {
+    if (this.#places === undefined) return undefined;
+    const places = new Map<string | number, number>();
+    this.#places.set(collection, places);
+    return places;
   }
 
   /** A value that begins on the line of its key or dash; `indent` is that of the key or dash. */
@@ -198,13 +232,9 @@ function scalar(content: string): unknown {
     if (behind !== '' && !(behind.startsWith('#') && content[end + 1] === ' ')) throw new NotSure();
     return text;
   }
+  if (first === 91 || first === 123) return new FlowReader(content).whole();
   const comment = content.indexOf(' #');
   const text = (comment === -1 ? content : content.slice(0, comment)).trimEnd();
-  if (text === '{}') return {};
-  if (first === 91) {
-    if (text === '[]') return [];
-    return flow(text);
-  }
   if ('{]},&*!>%@`?:#'.includes(content[0]!) || text.includes(': ') || text.endsWith(':')) throw new NotSure();
   if (WORDS.has(text)) return WORDS.get(text);
   // Digits, sign or point in front: perhaps a number of one of YAML 1.1's many forms.
@@ -215,14 +245,113 @@ function scalar(content: string): unknown {
   return text;
 }
 
-/** A flow sequence that is also JSON; duplicate keys of mappings would go unseen there. */
-function flow(text: string): unknown {
-  if (text.includes('{') || !text.endsWith(']')) throw new NotSure();
-  try {
-    const value = JSON.parse(text) as unknown;
-    if (/[\d.]/.test(text.replaceAll(/"(?:[^"\\]|\\.)*"/g, ''))) throw new NotSure();
+const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_./-]{0,999}$/;
+
+/**
+ * Flow collections that end on their line: plain scalars without blanks and colons, quoted ones without escapes, a blank
+ * behind each colon, nothing left out. The rest, such as a comma at the end, is not sure.
+ */
+class FlowReader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The whole of it; only a comment may follow. */
+  whole(): unknown {
+    const value = this.#value(0);
+    const end = this.#at;
+    this.#blanks();
+    if (this.#at < this.#text.length && !(this.#at > end && this.#text[this.#at] === '#')) throw new NotSure();
     return value;
-  } catch {
-    throw new NotSure();
+  }
+
+  #value(depth: number): unknown {
+    if (depth > DEPTH) throw new NotSure();
+    switch (this.#text.charCodeAt(this.#at)) {
+      case 91:
+        return this.#sequence(depth);
+      case 123:
+        return this.#mapping(depth);
+      case 34:
+      case 39:
+        return this.#quoted();
+      default:
+        return scalar(this.#plain());
+    }
+  }
+
+  #sequence(depth: number): unknown[] {
+    const items: unknown[] = [];
+    this.#at++;
+    this.#blanks();
+    if (this.#takes(93)) return items;
+    for (;;) {
+      items.push(this.#value(depth + 1));
+      this.#blanks();
+      if (this.#takes(93)) return items;
+      this.#comma();
+    }
+  }
+
+  #mapping(depth: number): Record<string, unknown> {
+    const map: Record<string, unknown> = {};
+    this.#at++;
+    this.#blanks();
+    if (this.#takes(125)) return map;
+    for (;;) {
+      const first = this.#text.charCodeAt(this.#at);
+      let key: string;
+      if (first === 34 || first === 39) key = this.#quoted();
+      else {
+        key = this.#plain();
+        if (!PLAIN_KEY.test(key) || WORDS.has(key)) throw new NotSure();
+      }
+      if (key.length > 1000 || key === '__proto__' || Object.hasOwn(map, key)) throw new NotSure();
+      if (!this.#takes(58) || !this.#takes(32)) throw new NotSure();
+      this.#blanks();
+      map[key] = this.#value(depth + 1);
+      this.#blanks();
+      if (this.#takes(125)) return map;
+      this.#comma();
+    }
+  }
+
+  #quoted(): string {
+    const quote = this.#text[this.#at]!;
+    const end = this.#text.indexOf(quote, this.#at + 1);
+    const text = this.#text.slice(this.#at + 1, end);
+    if (end === -1 || text.includes('\\') || this.#text[end + 1] === quote) throw new NotSure();
+    this.#at = end + 1;
+    return text;
+  }
+
+  /** Letters, digits and `_ . / -`, which does not begin it: no indicator of YAML is among them. */
+  #plain(): string {
+    const start = this.#at;
+    for (; this.#at < this.#text.length; this.#at++) {
+      const code = this.#text.charCodeAt(this.#at);
+      const letter = code | 32;
+      if ((letter < 97 || letter > 122) && (code < 45 || code > 57) && code !== 95) break;
+    }
+    if (this.#at === start || this.#text.charCodeAt(start) === 45) throw new NotSure();
+    return this.#text.slice(start, this.#at);
+  }
+
+  #comma(): void {
+    if (!this.#takes(44)) throw new NotSure();
+    this.#blanks();
+  }
+
+  #takes(code: number): boolean {
+    if (this.#text.charCodeAt(this.#at) !== code) return false;
+    this.#at++;
+    return true;
+  }
+
+  #blanks(): void {
+    while (this.#text.charCodeAt(this.#at) === 32) this.#at++;
   }
 }

@@ -1,9 +1,9 @@
-import { isObject, type Json, type Reason } from '#kernel';
+import { isObject, type Json } from '#kernel';
 import { Field, labelsOf, protocolIn } from './decode.ts';
 import { type Decoded, decodeDocument, type ManifestDocument, type Place, splitDocuments } from './document.ts';
 import type { Profile } from './engine.ts';
 import { type Cni, foreignTo } from './enforcers.ts';
-import { Findings } from './findings.ts';
+import { type FindingCode, Findings } from './findings.ts';
 import {
   type Cluster,
   type ContainerPort,
@@ -37,8 +37,8 @@ export interface ManifestFile {
   /** How findings name it. */
   readonly name: string;
   readonly bytes: Uint8Array;
-  /** Why what it carries is not believed: it is a bundle that was refused. */
-  readonly refused?: readonly Reason[];
+  /** Why nothing is taken from it, although policies may be in it. */
+  readonly refused?: readonly { readonly code: FindingCode; readonly detail: string }[];
 }
 
 export interface ClusterReading {
@@ -188,9 +188,7 @@ class ClusterReader {
 
   file({ name, bytes, refused }: ManifestFile): void {
     if (refused !== undefined) {
-      for (const { code, where, detail } of refused) {
-        this.#findings.error('policy.bundle-refused', name, `${code}${where === '' ? '' : ` (${where})`}: ${detail}`);
-      }
+      for (const { code, detail } of refused) this.#findings.error(code, name, detail);
       return;
     }
     const split = (): readonly ManifestDocument[] => {

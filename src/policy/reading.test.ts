@@ -187,7 +187,36 @@ test('an object that is there twice alike is a warning; lists of a kind may leav
   assert.ok(connectionsOf(connectivity!).some(({ from, to }) => from === 'default/a[Pod]' && to === 'default/b[Pod]'));
 });
 
-test('the verbs: folders are read to their depth, links are not followed, exit codes say the verdict', async () => {
+test('every kind of workload is a peer with the labels and ports of its pods', () => {
+  const pods = (name: string): string =>
+    `{ metadata: { labels: { app: ${name} } }, spec: { containers: [{ name: c, ports: [{ name: web, containerPort: 8080 }] }] } }`;
+  const kinds: readonly (readonly [string, string, (template: string) => string])[] = [
+    ['Deployment', 'apps/v1', (template) => `{ template: ${template} }`],
+    ['ReplicaSet', 'apps/v1', (template) => `{ template: ${template} }`],
+    ['StatefulSet', 'apps/v1', (template) => `{ template: ${template} }`],
+    ['DaemonSet', 'apps/v1', (template) => `{ template: ${template} }`],
+    ['ReplicationController', 'v1', (template) => `{ template: ${template} }`],
+    ['Job', 'batch/v1', (template) => `{ template: ${template} }`],
+    ['CronJob', 'batch/v1', (template) => `{ jobTemplate: { spec: { template: ${template} } } }`],
+    [
+      'VirtualMachine',
+      'kubevirt.io/v1',
+      () => '{ template: { metadata: { labels: { app: virtualmachine } }, spec: { domain: {} } } }',
+    ],
+  ];
+  for (const [kind, api, spec] of kinds) {
+    const name = kind.toLowerCase();
+    const text = `apiVersion: ${api}\nkind: ${kind}\nmetadata: { name: ${name} }\nspec: ${spec(pods(name))}\n---
+apiVersion: v1\nkind: Pod\nmetadata: { name: client, ownerReferences: [{ kind: ReplicaSet, name: client-1, controller: true }] }\nspec: {}\n---
+${policy(`{ podSelector: { matchLabels: { app: ${name} } }, policyTypes: [Ingress], ingress: [{ ports: [{ port: ${kind === 'VirtualMachine' ? 8080 : 'web'} }] }] }`)}`;
+    const { connectivity, findings: list } = analyse([{ name: 'm.yaml', bytes: utf8.encode(text) }], 'specification');
+    assert.ok(connectivity !== undefined, JSON.stringify(list));
+    const row = connectionsOf(connectivity).find(({ to }) => to === `default/${name}[${kind}]`);
+    assert.deepEqual([row?.from, row?.ports], ['default/client-1[ReplicaSet]', 'TCP 8080'], kind);
+  }
+});
+
+test('the verbs: folders are read to their depth, a link is no answer, exit codes say the verdict', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-policy-'));
   try {
     mkdirSync(join(folder, 'old/deep'), { recursive: true });
@@ -199,7 +228,9 @@ test('the verbs: folders are read to their depth, links are not followed, exit c
     writeFileSync(join(folder, 'old/policy.yml'), policy('{}'));
     writeFileSync(join(folder, 'old/values.txt'), '@');
     writeFileSync(join(folder, 'bad/policy.yaml'), policy('{}', 'n'));
-    symlinkSync(join(folder, 'bad/policy.yaml'), join(folder, 'new/link.yaml'));
+    mkdirSync(join(folder, 'linked'));
+    symlinkSync(join(folder, 'new/pods.json'), join(folder, 'linked/pods.json'));
+    symlinkSync(join(folder, 'new'), join(folder, 'old/elsewhere'));
     const world = testWorld(nodeFiles, folder);
 
     const map = await mapVerb.run({ folder: 'old', profile: 'np-guard' }, world);
@@ -207,6 +238,12 @@ test('the verbs: folders are read to their depth, links are not followed, exit c
     assert.deepEqual(
       map.connections.filter(({ to }) => to.endsWith('[Pod]')),
       [],
+    );
+
+    const linked = await mapVerb.run({ folder: 'linked' }, world);
+    assert.deepEqual(
+      [linked.verdict, linked.errors.map(({ code, where }) => `${where} ${code}`)],
+      ['unknown', ['pods.json policy.unreadable']],
     );
 
     const bad = await mapVerb.run({ folder: 'bad' }, world);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
 import { compareUtf8, isObject, type Json } from '#kernel';
 import { needsNewer, parseStrictJson } from '#formats';
+import type { Logged } from '#policy';
 import type { Flow } from './project.ts';
 
 /** The payload type of an owner's signature (docs/spec/flow-register.md). */
@@ -24,6 +25,7 @@ export interface RegisterFinding {
     | 'register.signature-refused'
     | 'register.signature-unjudged'
     | 'register.unused'
+    | 'register.use-unknown'
     | 'register.undeclared';
   readonly level: RegisterLevel;
   readonly where: string;
@@ -42,6 +44,8 @@ export interface RegisteredFlow {
   readonly ticket?: string;
   readonly reviewBy?: string;
   readonly expires?: string;
+  /** Whether something seen is a use of it; undefined where that cannot be told. */
+  readonly isUse: (use: Logged) => boolean | undefined;
   /** What a signature covers, in the order of docs/spec/flow-register.md; the people and days follow it. */
   readonly content: object;
 }
@@ -58,15 +62,9 @@ export interface RegisterRow {
   readonly findings: readonly RegisterFinding[];
 }
 
-/** A use of the network that was seen. */
-export interface Use {
+/** A use of the network that was seen, the last of its kind. */
+export interface Use extends Logged {
   readonly time: string;
-  readonly from: string;
-  readonly to: string;
-  readonly port: number;
-  readonly protocol: string;
-  /** It was stopped. */
-  readonly denied: boolean;
 }
 
 /** An owner's signature that a root accepts, opened. */
@@ -97,12 +95,24 @@ export function flowLines(bytes: Uint8Array): number[] {
 
 /** A flow of sallyport.yaml. */
 export function projectFlow({ from, to, port, protocol, ...people }: Flow): RegisteredFlow {
-  return { from, to, ports: [`${port}/${protocol}`], ...people, content: { from, to, port, protocol } };
+  const name = flowName({ from, to, ports: [`${port}/${protocol}`] });
+  const isUse = (use: Logged): boolean => useName(use) === name;
+  return { from, to, ports: [`${port}/${protocol}`], ...people, isUse, content: { from, to, port, protocol } };
 }
 
 /** `web -> api 8000/tcp`. */
 export function flowName({ from, to, ports }: Pick<RegisteredFlow, 'from' | 'to' | 'ports'>): string {
   return `${from} -> ${to} ${ports.join(', ')}`;
+}
+
+/** `shop/web -> shop/api 8000/tcp`; what has no name is named by its labels or its address. */
+export function useName({ from, to, port, protocol }: Logged): string {
+  const name = ({ namespace, workload, labels = [], address }: Logged['from']): string => {
+    const named = labels.join(',');
+    if (namespace === undefined) return workload ?? address ?? named;
+    return `${namespace}/${workload ?? (named === '' ? '*' : named)}`;
+  };
+  return flowName({ from: name(from), to: name(to), ports: [`${port}/${protocol.toLowerCase()}`] });
 }
 
 /**
@@ -160,43 +170,70 @@ export function registerOf(
   uses: readonly Use[] | undefined,
   today: number,
 ): { rows: RegisterRow[]; findings: RegisterFinding[] } {
-  const lastUse = new Map<string, string>();
-  const stray = new Map<string, Use>();
-  const usesOf = ({ from, to, ports }: RegisteredFlow): string[] =>
-    ports.map((port) => flowName({ from, to, ports: [port] }));
-  const declared = new Set(flows.flatMap(({ flow }) => usesOf(flow)));
-  for (const use of uses ?? []) {
-    const name = flowName({ ...use, ports: [`${use.port}/${use.protocol}`] });
-    if (!declared.has(name)) stray.set(name, use);
-    else if (!use.denied && use.time > (lastUse.get(name) ?? '')) lastUse.set(name, use.time);
+  const lastUse = new Map<RegisteredFlow, string>();
+  const unclear = new Set<RegisteredFlow>();
+  const stray: { name: string; use: Use; perhaps: boolean }[] = [];
+  for (const use of lastOfEach(uses ?? [])) {
+    const name = useName(use);
+    let [declared, perhaps] = [false, false];
+    for (const { flow } of flows) {
+      const is = flow.isUse(use);
+      declared ||= is === true;
+      perhaps ||= is === undefined;
+      if (use.denied) continue;
+      if (is === true && use.time > (lastUse.get(flow) ?? '')) lastUse.set(flow, use.time);
+      else if (is === undefined) unclear.add(flow);
+    }
+    if (!declared) stray.push({ name, use, perhaps });
   }
   const rows = flows.map(({ flow, where }): RegisterRow => {
     const canonical = canonicalRow(flow);
     const own = signatures.filter(({ owner }) => owner === flow.owner);
     const signedBy = [...new Set(own.filter((one) => one.rows.has(canonical)).flatMap(({ holders }) => holders))];
-    const used = usesOf(flow)
-      .map((name) => lastUse.get(name))
-      .filter((time) => time !== undefined)
-      .sort()
-      .at(-1);
+    const used = lastUse.get(flow);
     const findings = [
       ...dateFindings(flow, where, today),
       ...peopleFindings(flow, where),
       ...signatureFindings(flow, where, own, signedBy),
     ];
-    if (uses !== undefined && used === undefined) {
+    if (uses !== undefined && used === undefined && unclear.has(flow)) {
+      const detail = `${flowName(flow)} may be used in what was observed; its names are not those of the flow.`;
+      findings.push({ code: 'register.use-unknown', level: 'note', where, detail });
+    } else if (uses !== undefined && used === undefined) {
       const detail = `${flowName(flow)} is not used in what was observed.`;
       findings.push({ code: 'register.unused', level: 'warning', where, detail });
     }
     return { flow, where, ...(used === undefined ? {} : { lastUse: used }), signedBy, findings };
   });
-  const findings = [...stray].map(([name, use]): RegisterFinding => {
+  const findings = stray.map(({ name, use, perhaps }): RegisterFinding => {
+    if (perhaps) {
+      const detail = `Whether a flow declares ${name}, seen at ${use.time}, cannot be told.`;
+      return { code: 'register.use-unknown', level: 'note', where: name, detail };
+    }
     const detail = use.denied
       ? `${name} was tried at ${use.time} and stopped; no flow declares it.`
       : `${name} was used at ${use.time}; no flow declares it.`;
     return { code: 'register.undeclared', level: use.denied ? 'warning' : 'error', where: name, detail };
   });
   return { rows, findings };
+}
+
+/** What was stopped apart from what was not. */
+function lastOfEach(uses: readonly Use[]): Iterable<Use> {
+  const last = new Map<string, Use>();
+  for (const use of uses) {
+    const key = JSON.stringify([
+      use.denied,
+      useName(use),
+      use.from.labels,
+      use.to.labels,
+      use.from.address,
+      use.to.address,
+    ]);
+    const before = last.get(key);
+    if (before === undefined || before.time < use.time) last.set(key, use);
+  }
+  return last.values();
 }
 
 function dateFindings(flow: RegisteredFlow, where: string, today: number): RegisterFinding[] {
@@ -256,53 +293,4 @@ function signatureFindings(
   }
   const detail = `${name} is not as '${flow.owner}' signed it at ${last.signed} (${last.where}).`;
   return [{ code: 'register.changed', level: 'warning', where, detail }];
-}
-
-/**
- * Uses from a file: the `report.json` of a rehearsal, whose attempts between machines are uses that no flow declared, or
- * a connection log, a JSON object a line with `time`, `from`, `to`, `port`, `protocol` and perhaps `verdict` (`allowed` or
- * `denied`). A text says what is wrong, with its line.
- */
-export function readUses(bytes: Uint8Array): Use[] | string {
-  let source: string;
-  try {
-    source = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return 'line 1: it is not UTF-8.';
-  }
-  const whole = parsed(source);
-  if (isObject(whole as Json) && Array.isArray((whole as { attempts?: unknown }).attempts)) {
-    const attempts = (whole as { attempts: Record<string, unknown>[] }).attempts;
-    return attempts
-      .filter((one) => one['kind'] === 'edge' && one['deliberate'] !== true)
-      .map((one) => useOf({ ...one, verdict: 'denied' }))
-      .filter((use) => use !== undefined);
-  }
-  const uses: Use[] = [];
-  const lines = source.split('\n');
-  for (const [i, line] of lines.entries()) {
-    if (line.trim() === '') continue;
-    const value = parsed(line);
-    const use = isObject(value as Json) ? useOf(value as Record<string, unknown>) : undefined;
-    if (use === undefined) {
-      return `line ${i + 1}: it is no object with 'time', 'from', 'to', 'port' and 'protocol'.`;
-    }
-    uses.push(use);
-  }
-  return uses;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-function useOf({ time, from, to, port, protocol, verdict }: Record<string, unknown>): Use | undefined {
-  if (typeof time !== 'string' || typeof from !== 'string' || typeof to !== 'string') return undefined;
-  if (typeof port !== 'number' || typeof protocol !== 'string' || Number.isNaN(Date.parse(time))) return undefined;
-  if (verdict !== undefined && verdict !== 'allowed' && verdict !== 'denied') return undefined;
-  return { time, from, to, port, protocol: protocol.toLowerCase(), denied: verdict === 'denied' };
 }

@@ -28,7 +28,6 @@ export {
   type OwnerSignature,
   projectFlow,
   readRegisterPayload,
-  readUses,
   REGISTER_PAYLOAD_TYPE,
   type RegisteredFlow,
   type RegisterFinding,

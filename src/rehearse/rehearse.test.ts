@@ -50,7 +50,8 @@ function worldFor(folder: string, env: Record<string, string | undefined> = {}) 
   });
 }
 
-const front = { folder: 'data', run: ['node', '-e', SERVER], port: 8000, needs: ['back'] };
+const CALLER = `const http = require('node:http'); http.createServer((q, s) => http.get('http://back:8001/', (a) => a.resume().on('end', () => s.end('well')))).listen(process.env.PORT)`;
+const front = { folder: 'data', run: ['node', '-e', CALLER], port: 8000, needs: ['back'] };
 const back = { folder: 'data', run: ['node', '-e', SERVER], port: 8001, environment: { WORD: 'behind' } };
 
 describe('a rehearsal', { skip }, () => {
@@ -68,6 +69,10 @@ describe('a rehearsal', { skip }, () => {
     assert.deepEqual(report.artifacts?.foreign, []);
     const edge = report.attempts.find(({ kind, from, to }) => kind === 'edge' && from === 'back' && to === 'front');
     assert.equal(edge?.deliberate, true);
+    const [use, ...others] = report.uses ?? [];
+    assert.deepEqual([use?.from, use?.to, use?.port, use?.protocol, others], ['front', 'back', 8001, 'tcp', []]);
+    assert.ok((use?.count ?? 0) >= 1, 'what front asked of back is a use of the flow');
+    assert.ok(use!.until >= report.started);
     const call = report.attempts.find(({ serverName }) => serverName === 'telemetry.example.test');
     assert.deepEqual([call?.port, call?.protocol, call?.deliberate], [443, 'tcp', true]);
     assert.deepEqual(JSON.parse(await readFile(report.report, 'utf8')), report);

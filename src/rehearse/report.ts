@@ -117,6 +117,17 @@ const enclave = z.object({
   visible: z.array(z.string()),
 });
 
+const use = z.object({
+  from: z.string(),
+  to: z.string(),
+  port: z.number(),
+  protocol: z.string(),
+  /** Connections, or datagrams until they were answered. */
+  count: z.number(),
+  /** When it was counted: the last use was not after it. */
+  until: z.string(),
+});
+
 const log = z.object({
   service: z.string(),
   /** Of all that it wrote, also what is not kept. */
@@ -182,6 +193,8 @@ export const reportShape = z.object({
     .optional(),
   enclave: enclave.optional(),
   attempts: z.array(attempt),
+  /** Of each declared flow, how often it was used. Absent in reports of earlier versions. */
+  uses: z.array(use).optional(),
   runtimeHosts: z.array(runtimeHost),
   refusals: z.array(refusal),
   logs: z.array(log),

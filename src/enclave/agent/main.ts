@@ -74,6 +74,9 @@ async function perform(request: Request): Promise<void> {
       await network?.flush();
       send({ event: 'flushed', call: request.call, logs: processes.logged });
       return;
+    case 'uses':
+      send({ event: 'uses', call: request.call, uses: (await network?.uses()) ?? [] });
+      return;
   }
 }
 

@@ -9,8 +9,10 @@ import {
   recorderPorts,
   routerBatch,
   ruleset,
+  type FlowUse,
   type Tuple,
   tuplesOf,
+  usesOf,
 } from '../network.ts';
 import type { OpenRequest } from '../protocol.ts';
 import { openSink, type Observers } from './sink.ts';
@@ -24,6 +26,8 @@ export interface Network {
   readonly authority: string;
   /** Reports everything that the kernel has counted and the sink has not seen. */
   flush(): Promise<void>;
+  /** Declared flows that were used until now. */
+  uses(): Promise<readonly FlowUse[]>;
 }
 
 export async function openNetwork(
@@ -42,8 +46,8 @@ export async function openNetwork(
           .join('\n');
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
   if (ipv6) writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
-  const list = async (set: string): Promise<Tuple[]> =>
-    tuplesOf(await run(request.nft, ['-j', 'list', 'set', 'inet', 'sallyport', set]));
+  const listed = (set: string): Promise<string> => run(request.nft, ['-j', 'list', 'set', 'inet', 'sallyport', set]);
+  const list = async (set: string): Promise<Tuple[]> => tuplesOf(await listed(set));
   const recorder = async (): Promise<string> => {
     if (request.recorded.length === 0) return '';
     const { openRecorder } = await import('./recorder.ts');
@@ -77,7 +81,8 @@ export async function openNetwork(
     openSink({ machines, ipv6, answers: request.answers, tell, list, observers }),
     recorder(),
   ]);
-  return { machines, ipv6, authority, flush: () => sink.flush() };
+  const uses = async (): Promise<FlowUse[]> => usesOf(await Promise.all([listed('used4'), listed('used6')]), machines);
+  return { machines, ipv6, authority, flush: () => sink.flush(), uses };
 }
 
 /** Rules and router first, side by side, then all machines side by side; it fails with the words of what failed. */

@@ -17,7 +17,7 @@ import type { Controller } from '../cgroups.ts';
 import { enclaveFault } from '../faults.ts';
 import type { Who } from '../identity.ts';
 import { type Limits, LIMITS, type Stopped } from '../limits.ts';
-import { type EnclaveFlow, type Routes, SINK_ANSWERS, type SinkAnswers } from '../network.ts';
+import { type EnclaveFlow, type FlowUse, type Routes, SINK_ANSWERS, type SinkAnswers } from '../network.ts';
 import type { Event, Logged, Observation, ReadyCheck, Request } from '../protocol.ts';
 import { HOME, isBelow, type Root } from '../surroundings.ts';
 import { clearCgroups, ownCgroupName } from './cgroups.ts';
@@ -111,6 +111,8 @@ export interface Enclave {
   run(machine: string, command: string, args: readonly string[], options: InsideOptions): Promise<InsideEnded>;
   /** Everything that was attempted until now, in order. */
   attempts(): Promise<readonly Attempt[]>;
+  /** Declared flows that were used until now, and how often. */
+  uses(): Promise<readonly FlowUse[]>;
   /**
    * Writes packets into a new pcap file below a writable folder, until it is stopped or `limit` bytes are written: of one
    * machine's link, or of all links where `machine` is undefined. `tcpdump` is the program's absolute path.
@@ -208,6 +210,7 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
         return processes.get(event.process)?.end(event);
       case 'ready':
       case 'flushed':
+      case 'uses':
         calls.get(event.call)?.(event);
         calls.delete(event.call);
         return;
@@ -408,6 +411,10 @@ export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
       async attempts() {
         await ask((call) => ({ do: 'flush', call }));
         return [...attempts];
+      },
+      async uses() {
+        const answer = await ask((call) => ({ do: 'uses', call }));
+        return answer?.event === 'uses' ? answer.uses : [];
       },
       async logs() {
         const answer = await ask((call) => ({ do: 'flush', call }));

@@ -1,7 +1,26 @@
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { errorCode, type Files, type Implementation, instantOf, printable, type Style, type World } from '#kernel';
+import {
+  errorCode,
+  type Files,
+  type Implementation,
+  instantOf,
+  isFault,
+  printable,
+  type Style,
+  type World,
+} from '#kernel';
 import { decodeEnvelope, isProblem } from '#formats';
-import { csv, type DeclaredFlow, flowRow, readFlowSet, writeAnswer, writingOf } from '#policy';
+import {
+  csv,
+  type DeclaredFlow,
+  flowRow,
+  isUseOf,
+  type Logged,
+  readConnectionLog,
+  readFlowSet,
+  writeAnswer,
+  writingOf,
+} from '#policy';
 import {
   flowLines,
   flowName,
@@ -9,7 +28,6 @@ import {
   projectFlow,
   readProject,
   readRegisterPayload,
-  readUses,
   REGISTER_PAYLOAD_TYPE,
   type RegisteredFlow,
   type RegisterFinding,
@@ -67,7 +85,7 @@ export const reviewVerb: Implementation<ReviewInput, ReviewOutput> = {
       at: instantOf(now).slice(0, 10),
       version: registerVersion(flows.map(({ flow }) => flow)),
       register: rows.map(({ flow, where, lastUse, signedBy, findings: own }) => {
-        const { reviewBy, content: _, ...rest } = flow;
+        const { reviewBy, content: _, isUse: __, ...rest } = flow;
         return {
           ...rest,
           ...(reviewBy === undefined ? {} : { 'review-by': reviewBy }),
@@ -172,8 +190,10 @@ async function declaredFlows(input: ReviewInput, { files, cwd }: World, path: st
     for (const one of set.flows) flows.push({ flow: setFlow(one), where: one.where });
     // A namespace without default deny is an exception like a flow, with people who answer for it.
     for (const { namespace, reason, owner, where } of set.open) {
+      const isUse = ({ from, to }: Logged): false | undefined =>
+        from.namespace === namespace || to.namespace === namespace ? undefined : false;
       const flow = { from: `${namespace}/*`, to: 'anything', ports: ['all'], reason, owner };
-      flows.push({ flow: { ...flow, content: { 'open-namespace': namespace } }, where });
+      flows.push({ flow: { ...flow, isUse, content: { 'open-namespace': namespace } }, where });
     }
   }
   return { name: project?.name ?? basename(sets[0]!), folder, flows };
@@ -192,6 +212,7 @@ function setFlow(flow: DeclaredFlow): RegisteredFlow {
     ...(ticket === undefined ? {} : { ticket }),
     ...(reviewBy === undefined ? {} : { reviewBy }),
     ...(expires === undefined ? {} : { expires }),
+    isUse: (use) => isUseOf(flow, use),
     content,
   };
 }
@@ -313,11 +334,24 @@ async function readObserved(paths: readonly string[], { files, cwd }: World): Pr
         detail: `Reading it failed: ${errorCode(error)}.`,
       });
     }
-    const read = readUses(bytes);
-    if (typeof read === 'string') throw operationsFault('review.observed-unreadable', { where: path, detail: read });
-    for (const use of read) uses.push(use);
+    for (const { time, ...logged } of readLog(path, bytes)) {
+      if (time === undefined) {
+        const detail = `${logged.where} says no time.`;
+        throw operationsFault('review.observed-unreadable', { where: path, detail });
+      }
+      uses.push({ ...logged, time });
+    }
   }
   return uses;
+}
+
+function readLog(path: string, bytes: Uint8Array): Logged[] {
+  try {
+    return readConnectionLog(path, bytes);
+  } catch (error) {
+    if (!isFault(error) || error.code !== 'policy.evidence-unreadable') throw error;
+    throw operationsFault('review.observed-unreadable', { where: error.where, detail: error.message });
+  }
 }
 
 function summary({ register, findings, owners }: ReviewOutput): string {

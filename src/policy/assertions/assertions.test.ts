@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { isFault } from '#kernel';
+import { testWorld } from '#kernel/testing';
+import { nodeFiles } from '#system';
+import { temporaryFolder } from '#system/testing';
 import { analyse } from '../analysis.ts';
 import { connectionsOf } from '../connections.ts';
 import { decodeDocument, splitDocuments } from '../document.ts';
 import { Engine } from '../engine.ts';
 import { checkAssertions, coverageOf, readAssertions } from './assertion.ts';
 import { mutantsOf, mutationOperators } from './mutation.ts';
+import { assertVerb } from '../verbs/assert.ts';
 import { assertionsFor, subjectsOf } from './neighbours.ts';
 
 const workload = (name: string, labels: string) => `
@@ -145,6 +151,22 @@ test('each declared connection is asserted with its neighbours, and they cover w
   const coverage = coverageOf(workloads, open, results);
   assert.deepEqual([coverage.open, coverage.asserted, coverage.missing], [1, 1, []]);
   assert.deepEqual(coverageOf(workloads, open, []).missing, ['shop/web[Deployment] -> shop/api[Deployment]']);
+});
+
+test('too few mutants noticed is an answer of its own, and no pass', async (t) => {
+  const folder = await temporaryFolder(t);
+  await mkdir(join(folder, 'm'));
+  await writeFile(join(folder, 'm/all.yaml'), MANIFESTS);
+  await writeFile(join(folder, 'few.yaml'), FILE.replace(/ {2}- .*10\.1\.2\.9.*\n/, ''));
+  const world = testWorld(nodeFiles, folder);
+  const run = async (threshold: string): Promise<[string, number, number]> => {
+    const output = await assertVerb.run({ folder: 'm', file: 'few.yaml', mutate: true, threshold }, world);
+    return [output.verdict, assertVerb.exit(output), output.mutation?.survived.length ?? 0];
+  };
+  const [verdict, exit, survived] = await run('1');
+  assert.deepEqual([verdict, exit, survived > 0], ['weak', 1, true]);
+  assert.deepEqual((await run('0')).slice(0, 2), ['holds', 0]);
+  await assert.rejects(run('1.1'), { code: 'policy.threshold', exit: 2 });
 });
 
 test('mutants are changes of one place each; what they change is noticed by the neighbours', () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { type Attempt, type EnclaveFlow, type ImageRoot, openEnclave, runtimeHosts } from '#enclave';
-import { homeAt, type World } from '#kernel';
+import { type Attempt, type EnclaveFlow, type FlowUse, type ImageRoot, openEnclave, runtimeHosts } from '#enclave';
+import { homeAt, instantOf, type World } from '#kernel';
 import type { Project } from '#project';
 import { factsOf } from '../enclave-facts.ts';
 import { machineOutcomes } from '../machine-outcomes.ts';
@@ -24,6 +24,7 @@ import type { Hold } from './keep.ts';
 
 export interface InsideResult {
   readonly attempts: readonly ReportedAttempt[];
+  readonly uses: NonNullable<Report['uses']>;
   readonly artifacts: NonNullable<Report['artifacts']> | undefined;
   readonly enclave: EnclaveFacts | undefined;
   readonly logs: readonly ServiceLog[];
@@ -32,6 +33,7 @@ export interface InsideResult {
 
 export const NOTHING_INSIDE: InsideResult = {
   attempts: [],
+  uses: [],
   artifacts: undefined,
   enclave: undefined,
   logs: [],
@@ -185,6 +187,8 @@ export async function runInside(
       through.asked.resolve();
       await second;
     }
+    // Before the rehearsal itself tries who may talk to whom.
+    const uses = usesOf(project.flows, await enclave.uses(), machineOf, instantOf(world.clock.now()));
     for (const key of await tryEdges(stage)) deliberate.add(key);
     deliberate.add(misdeed);
     await checkServices(stage);
@@ -204,6 +208,7 @@ export async function runInside(
     if (hold !== undefined && !over) Object.assign(hold, { stage, machines: [...names], user });
     return {
       attempts: marked,
+      uses,
       artifacts,
       enclave: factsOf(enclave, names.size, await witness),
       logs: [...stage.logs].map(([service, log]) => log.told(service)),
@@ -217,6 +222,22 @@ export async function runInside(
     clearTimeout(limit);
     if (hold?.stage === undefined) await enclave.close();
   }
+}
+
+/** How often each flow of the project was used; SCTP is not carried in there, so that nothing is known of it. */
+function usesOf(
+  flows: Project['flows'],
+  uses: readonly FlowUse[],
+  machineOf: (name: string) => string,
+  until: string,
+): NonNullable<Report['uses']> {
+  return flows
+    .filter(({ protocol }) => protocol !== 'sctp')
+    .map(({ from, to, port, protocol }) => {
+      const same = (use: FlowUse): boolean =>
+        use.from === machineOf(from) && use.to === machineOf(to) && use.port === port && use.protocol === protocol;
+      return { from, to, port, protocol, count: uses.find(same)?.count ?? 0, until };
+    });
 }
 
 /** What programs in there are given: settings that silence one of them stand in it. */

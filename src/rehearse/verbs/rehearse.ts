@@ -87,6 +87,7 @@ async function perform(input: RehearseInput, world: World, hold?: Hold): Promise
       ...(inside.artifacts === undefined ? {} : { artifacts: inside.artifacts }),
       ...(inside.enclave === undefined ? {} : { enclave: inside.enclave }),
       attempts: [...inside.attempts],
+      uses: [...inside.uses],
       runtimeHosts: [...inside.runtimeHosts],
       refusals,
       logs: [...inside.logs],
