@@ -142,6 +142,18 @@ test('PRF-6: what cannot be asked is not tested, with the reason, and never hold
     assert.match(row.untested, reason);
     assert.deepEqual([row.questions.length, judged(row, [], []).verdict], [0, 'not tested']);
   }
+  // Where the kernel has no IPv6 half of a row would be asked, which is not the row.
+  const both = {
+    from: 'shop/web',
+    to: '2001:db8::1',
+    port: 80,
+    protocol: 'TCP',
+    expect: 'deny',
+    reason: 'r',
+    where: 'w',
+  } as const;
+  assert.equal(askedBy(enforced, [both])[0]!.untested, '');
+  assert.match(askedBy(enforced, [both], [4])[0]!.untested, /no IPv6/);
   // The database has no address of IPv6: what there is is asked.
   assert.deepEqual([of({}).untested, of({}).questions.map(({ family }) => family)], ['', [4]]);
 });

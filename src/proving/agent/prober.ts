@@ -43,7 +43,7 @@ export class Prober {
   enter(place: number): void {
     if (place === this.#place) return;
     const result = this.sockets.enter(this.#namespaces[place]!);
-    if (result < 0) throw new Error(`namespace of place ${place}: error ${-result}`);
+    if (result < 0) throw new Error(`namespace of place ${place}: ${says(-result)}`);
     this.#place = place;
   }
 
@@ -54,7 +54,7 @@ export class Prober {
       const descriptor = this.sockets.socket(one.protocol, bytes.length === 16 ? 4 : 6);
       const bound = descriptor < 0 ? descriptor : this.sockets.bind(descriptor, bytes, 'listener');
       const result = bound < 0 || one.protocol === 'UDP' ? bound : this.sockets.listen(descriptor);
-      if (result < 0) throw new Error(`${one.protocol} ${one.address} port ${one.port}: error ${-result}`);
+      if (result < 0) throw new Error(`${one.protocol} ${one.address} port ${one.port}: ${says(-result)}`);
       this.#watcher.add(descriptor);
       this.#byDescriptor.set(descriptor, this.#listeners.length);
       this.#listeners.push({ ...one, descriptor, bytes });
@@ -202,6 +202,10 @@ export class Prober {
       return failed.get(i) ?? 'n';
     });
   }
+}
+
+function says(error: number): string {
+  return error === 24 ? 'too many open files (ulimit -n)' : `error ${error}`;
 }
 
 function bytesOf(hex: string, port: number): SocketAddress {

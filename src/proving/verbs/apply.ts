@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { type Implementation, printable } from '#kernel';
 import { ENCLAVE_CHOICES, type EnforcedCluster, planRollout, type Policy, type Question, statesOf } from '#policy';
 import { provingFault } from '../faults.ts';
+import { kernelFamilies } from '../io/ground.ts';
 import { performRollout } from '../io/rollout.ts';
 import type { applyInput, applyOutput } from '../operations.ts';
 import { ENFORCER } from '../limits.ts';
@@ -34,7 +35,7 @@ export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
       );
     }
     const { before, after } = enforcedStates(states.before, states.after);
-    const questions = questionsOf(before, after);
+    const questions = questionsOf(before, after, kernelFamilies());
     if (questions.length === 0) return nothing('there is nothing that can be tested here');
     let changes: (readonly Policy[])[];
     let steps: string[];
