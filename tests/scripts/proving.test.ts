@@ -133,6 +133,55 @@ test('a change is performed step by step, at once, and there and back', { skip }
   );
 });
 
+const two = (name: string, spec: string): string => `---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: ${name}, namespace: shop }
+spec: ${spec}
+`;
+
+test(
+  'a rollout of several steps; and one of which every order exposes something, which the kernel shows',
+  { skip },
+  async (t) => {
+    const folder = await project(t);
+    const write = async (name: string, policies: string): Promise<void> => {
+      await mkdir(join(folder, name), { recursive: true });
+      await writeFile(join(folder, name, 'shop.yaml'), MANIFESTS.split('---\n').slice(0, 3).join('---\n') + policies);
+    };
+    const apply = (from: string, to: string) =>
+      sallyport(folder, ['policy', 'apply', '--from', from, '--to', to, '--json']);
+    const db = (port: number) =>
+      two(
+        'db',
+        `{ podSelector: { matchLabels: { app: db } }, policyTypes: [Ingress], ingress: [{ from: [{ podSelector: { matchLabels: { app: web } } }], ports: [{ port: ${port} }] }] }`,
+      );
+    const web = (port: number) =>
+      two(
+        'web',
+        `{ podSelector: { matchLabels: { app: web } }, policyTypes: [Egress], egress: [{ to: [{ podSelector: { matchLabels: { app: db } } }], ports: [{ port: ${port} }] }] }`,
+      );
+    // First the allow, then the deny.
+    await write('open', '');
+    await write('closed', two('deny', '{ podSelector: {}, policyTypes: [Ingress, Egress] }') + db(5432) + web(5432));
+    const closing = await apply('open', 'closed');
+    assert.equal(closing.code, 0, closing.err + JSON.stringify(closing.json));
+    assert.deepEqual([closing.json.planned, closing.json.verdict, closing.json.load.changes], ['safe', 'applied', 3]);
+    assert.equal(closing.json.steps.at(-1), 'create NetworkPolicy shop/deny');
+    // Out on one port and in on the other, and the other way round: whichever comes first opens one of them.
+    await write('one', web(80) + db(90));
+    await write('other', web(90) + db(80));
+    const crossed = await apply('one', 'other');
+    assert.deepEqual([crossed.code, crossed.json.planned, crossed.json.verdict], [1, 'unsafe', 'unsafe']);
+    assert.ok(crossed.json.load.leaked > 0);
+    assert.ok(
+      crossed.json.load.leaks.every((one: string) => /shop\/web.* -> shop\/db.* (?:80|90)\/tcp/.test(one)),
+      crossed.json.load.leaks.join(),
+    );
+    assert.deepEqual([crossed.json.before.fails, crossed.json.after.fails], [0, 0]);
+  },
+);
+
 test('PRF-8: where namespaces are forbidden nothing is proved, and it is said why', { skip }, async (t) => {
   const folder = await project(t);
   const unshare = (await findProgram('unshare', process.env))!;
