@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   endOf,
   type NamespaceSockets,
@@ -7,8 +8,9 @@ import {
 } from '#system/namespace-sockets';
 import type { Listener, Probe, Seen } from '../protocol.ts';
 
-/** Probes that are under way at once: each has two sockets. */
-const CHUNK = 1500;
+/** Probes that are under way at once at most: each may have two sockets, beside which some files are open. */
+const CHUNK = 5000;
+const OTHER_FILES = 200;
 /** Probes between two looks at the listeners, whose queues are short. */
 const LOOK = 64;
 const [IN_PROGRESS, REFUSED] = [-115, 111];
@@ -86,7 +88,11 @@ export class Prober {
   /** Asks each probe once, all at the same time, and waits `patience` milliseconds for those that nothing is heard of. */
   round(probes: readonly Probe[], patience: number): Seen[] {
     const seen: Seen[] = [];
-    for (let at = 0; at < probes.length; at += CHUNK) seen.push(...this.#chunk(probes.slice(at, at + CHUNK), patience));
+    const free = Math.floor((openFiles() - OTHER_FILES - this.#listeners.length) / 2);
+    const size = Math.max(1, Math.min(CHUNK, free));
+    for (let at = 0; at < probes.length; at += size) {
+      for (const one of this.#chunk(probes.slice(at, at + size), patience)) seen.push(one);
+    }
     this.enter(0);
     return seen;
   }
@@ -202,6 +208,12 @@ export class Prober {
       return failed.get(i) ?? 'n';
     });
   }
+}
+
+/** How many files this process may have open. */
+function openFiles(): number {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? 1024);
 }
 
 function says(error: number): string {
