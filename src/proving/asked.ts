@@ -3,6 +3,7 @@ import {
   type Assertion,
   type EnforcedCluster,
   FAMILIES,
+  type Family,
   parseAddress,
   peerName,
   type ProbeEnd,
@@ -25,7 +26,11 @@ export interface Asked {
 }
 
 /** What a file of assertions asks of the kernel: each pair of pods that it means, in each family that both have. */
-export function askedBy(cluster: EnforcedCluster, assertions: readonly Assertion[]): Asked[] {
+export function askedBy(
+  cluster: EnforcedCluster,
+  assertions: readonly Assertion[],
+  families: readonly Family[] = FAMILIES,
+): Asked[] {
   const ends = new Map<string, readonly ProbeEnd[] | undefined>();
   for (const [i, { pod }] of cluster.placement.pods.entries()) {
     for (const name of [peerName(pod), `${pod.namespace}/${pod.name}`]) {
@@ -56,7 +61,7 @@ export function askedBy(cluster: EnforcedCluster, assertions: readonly Assertion
       for (const source of sources) {
         for (const target of targets) {
           const question = { from: source, to: target, family, protocol, port };
-          const reason = cluster.untestable(question);
+          const reason = cluster.untestable(question) ?? missing(family, families);
           if (reason === undefined) questions.push(question);
           else reasons.add(reason);
         }
@@ -70,10 +75,14 @@ export function askedBy(cluster: EnforcedCluster, assertions: readonly Assertion
 }
 
 /** The relation in samples, a row each. */
-export function askedOf(cluster: EnforcedCluster, questions: readonly Question[]): Asked[] {
+export function askedOf(
+  cluster: EnforcedCluster,
+  questions: readonly Question[],
+  families: readonly Family[] = FAMILIES,
+): Asked[] {
   return questions.map((question) => {
     const { from, to, family, port, protocol } = question;
-    const reason = cluster.untestable(question);
+    const reason = cluster.untestable(question) ?? missing(family, families);
     return {
       from: cluster.nameOf(from, family),
       to: cluster.nameOf(to, family),
@@ -83,6 +92,10 @@ export function askedOf(cluster: EnforcedCluster, questions: readonly Question[]
       untested: reason ?? '',
     };
   });
+}
+
+function missing(family: Family, families: readonly Family[]): string | undefined {
+  return families.includes(family) ? undefined : `the kernel of this machine has no IPv${family}`;
 }
 
 export type LiveAnswer =

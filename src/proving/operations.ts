@@ -18,8 +18,8 @@ const enforcer = z.object({
 });
 const establishedParameter = {
   key: 'established',
-  form: '--established KEPT|CUT',
-  help: 'what becomes of open connections when policies change: kept (default) or cut',
+  form: '--established HOW',
+  help: "'kept' (default) or 'cut': what becomes of open connections that a later policy forbids",
 };
 
 export const proveInput = z.object({

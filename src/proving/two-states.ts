@@ -1,4 +1,4 @@
-import { type Cluster, EnforcedCluster, placementOf, type Question } from '#policy';
+import { type Cluster, EnforcedCluster, FAMILIES, type Family, placementOf, type Question } from '#policy';
 import { provingFault } from './faults.ts';
 import { MOST_PODS, MOST_QUESTIONS, podsOf } from './limits.ts';
 
@@ -12,12 +12,17 @@ export function enforcedStates(
 }
 
 /** What can be asked of both states: the samples of each. Throws proving.too-large. */
-export function questionsOf(before: EnforcedCluster, after: EnforcedCluster): Question[] {
+export function questionsOf(
+  before: EnforcedCluster,
+  after: EnforcedCluster,
+  families: readonly Family[] = FAMILIES,
+): Question[] {
   const known = new Map<string, Question>();
   for (const cluster of [before, after]) {
     const own = cluster.questions(MOST_QUESTIONS);
     if (own === undefined) throw provingFault('proving.too-large', { where: `more than ${MOST_QUESTIONS} probes` });
     for (const one of own) {
+      if (!families.includes(one.family)) continue;
       if (before.untestable(one) !== undefined || after.untestable(one) !== undefined) continue;
       known.set(`${questionText(before, one)} IPv${one.family}`, one);
     }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { analyse } from '../analysis.ts';
 import { parseAddress } from '../addresses.ts';
@@ -192,4 +193,17 @@ test('established connections are kept, or each packet of the side that opened t
   assert.match(kept!, /\n {4}ct state established,related accept\n/);
   assert.doesNotMatch(cut!, /ct state established(?:,related)? accept/);
   assert.match(cut!, /\n {4}ct state established ct direction reply accept\n/);
+});
+
+test('PRF-1: the rules are made without the engine and what it is made of', () => {
+  for (const file of ['ruleset.ts', 'placement.ts']) {
+    const text = readFileSync(new URL(file, import.meta.url), 'utf8');
+    const loaded = [...text.matchAll(/^import (?!type\b)[^;]*? from '(.*)';$/gm)].map(([, module]) => module!);
+    const known = ['../addresses.ts', '../model.ts', '../port-set.ts'];
+    assert.deepEqual(
+      loaded.filter((module) => !known.includes(module)),
+      [],
+      file,
+    );
+  }
 });

@@ -192,7 +192,8 @@ class Running {
           if (attempt !== undefined) sockets.close(attempt.descriptor);
           this.#datagrams.delete(number);
         }
-        return false;
+        // A flow is established once an answer was seen; nobody reads it.
+        return kind === KEPT;
       },
       connection: (listener, from, descriptor) => {
         if (also !== undefined) return also(descriptor);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   endOf,
   type NamespaceSockets,
@@ -7,8 +8,9 @@ import {
 } from '#system/namespace-sockets';
 import type { Listener, Probe, Seen } from '../protocol.ts';
 
-/** Probes that are under way at once: each has two sockets. */
-const CHUNK = 1500;
+/** Probes that are under way at once at most: each may have two sockets, beside which some files are open. */
+const CHUNK = 5000;
+const OTHER_FILES = 200;
 /** Probes between two looks at the listeners, whose queues are short. */
 const LOOK = 64;
 const [IN_PROGRESS, REFUSED] = [-115, 111];
@@ -43,7 +45,7 @@ export class Prober {
   enter(place: number): void {
     if (place === this.#place) return;
     const result = this.sockets.enter(this.#namespaces[place]!);
-    if (result < 0) throw new Error(`namespace of place ${place}: error ${-result}`);
+    if (result < 0) throw new Error(`namespace of place ${place}: ${says(-result)}`);
     this.#place = place;
   }
 
@@ -54,7 +56,7 @@ export class Prober {
       const descriptor = this.sockets.socket(one.protocol, bytes.length === 16 ? 4 : 6);
       const bound = descriptor < 0 ? descriptor : this.sockets.bind(descriptor, bytes, 'listener');
       const result = bound < 0 || one.protocol === 'UDP' ? bound : this.sockets.listen(descriptor);
-      if (result < 0) throw new Error(`${one.protocol} ${one.address} port ${one.port}: error ${-result}`);
+      if (result < 0) throw new Error(`${one.protocol} ${one.address} port ${one.port}: ${says(-result)}`);
       this.#watcher.add(descriptor);
       this.#byDescriptor.set(descriptor, this.#listeners.length);
       this.#listeners.push({ ...one, descriptor, bytes });
@@ -86,7 +88,11 @@ export class Prober {
   /** Asks each probe once, all at the same time, and waits `patience` milliseconds for those that nothing is heard of. */
   round(probes: readonly Probe[], patience: number): Seen[] {
     const seen: Seen[] = [];
-    for (let at = 0; at < probes.length; at += CHUNK) seen.push(...this.#chunk(probes.slice(at, at + CHUNK), patience));
+    const free = Math.floor((openFiles() - OTHER_FILES - this.#listeners.length) / 2);
+    const size = Math.max(1, Math.min(CHUNK, free));
+    for (let at = 0; at < probes.length; at += size) {
+      for (const one of this.#chunk(probes.slice(at, at + size), patience)) seen.push(one);
+    }
     this.enter(0);
     return seen;
   }
@@ -202,6 +208,16 @@ export class Prober {
       return failed.get(i) ?? 'n';
     });
   }
+}
+
+/** How many files this process may have open. */
+function openFiles(): number {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? 1024);
+}
+
+function says(error: number): string {
+  return error === 24 ? 'too many open files (ulimit -n)' : `error ${error}`;
 }
 
 function bytesOf(hex: string, port: number): SocketAddress {

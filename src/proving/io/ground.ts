@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -9,8 +10,14 @@ import {
   runtimeEnvironment,
   startProcess,
 } from '#system';
+import { FAMILIES, type Family } from '#policy';
 import { provingFault } from '../faults.ts';
 import type { Answer, Listener, Load, PlaceAddresses, Probe, Request, Seen } from '../protocol.ts';
+
+/** The families that the kernel of this machine knows. */
+export function kernelFamilies(): readonly Family[] {
+  return existsSync('/proc/sys/net/ipv6/conf/all/forwarding') ? FAMILIES : [4];
+}
 
 export interface GroundOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -14,6 +14,8 @@ export interface RolloutOptions {
   readonly times?: number;
   /** Milliseconds of load between two changes. */
   readonly rest: number;
+  /** Questions that are under load in any case: those on which a state between is not as both ends are. */
+  readonly watched?: readonly number[];
   /** In which order the calls of nft of a change are made: for tests that break it on purpose. */
   readonly order?: (calls: readonly string[]) => readonly string[];
 }
@@ -39,15 +41,16 @@ export async function performRollout(
   before: EnforcedCluster,
   after: EnforcedCluster,
   questions: readonly Question[],
-  { env, signal, established, changes, times = 1, rest, order = (calls) => calls }: RolloutOptions,
+  { env, signal, established, changes, times = 1, rest, watched = [], order = (calls) => calls }: RolloutOptions,
 ): Promise<LiveRollout | { readonly forbidden: string }> {
   const plan = planProbes(before, questions);
   const positions = [...questions.keys()];
-  const both = (analysed: string): number[] =>
-    evenly(
-      positions.filter((i) => [before, after].every((cluster) => cluster.answer(questions[i]!) === analysed)),
-      LOADED,
-    );
+  const known = new Set(watched);
+  const both = (analysed: string): number[] => {
+    const own = positions.filter((i) => [before, after].every((cluster) => cluster.answer(questions[i]!) === analysed));
+    const [first, others] = [own.filter((i) => known.has(i)), own.filter((i) => !known.has(i))];
+    return [...evenly(first, LOADED), ...evenly(others, LOADED)];
+  };
   const [closed, open] = [both('denied'), both('allowed')];
   /** The calls of the i-th change. */
   const change = (policies: readonly Policy[], i: number): string[] => {

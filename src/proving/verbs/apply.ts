@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import { type Implementation, printable } from '#kernel';
-import { ENCLAVE_CHOICES, type EnforcedCluster, planRollout, type Policy, type Question, statesOf } from '#policy';
+import { ENCLAVE_CHOICES, EnforcedCluster, planRollout, type Policy, type Question, statesOf } from '#policy';
 import { provingFault } from '../faults.ts';
+import { kernelFamilies } from '../io/ground.ts';
 import { performRollout } from '../io/rollout.ts';
 import type { applyInput, applyOutput } from '../operations.ts';
 import { ENFORCER } from '../limits.ts';
@@ -34,11 +35,12 @@ export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
       );
     }
     const { before, after } = enforcedStates(states.before, states.after);
-    const questions = questionsOf(before, after);
+    const questions = questionsOf(before, after, kernelFamilies());
     if (questions.length === 0) return nothing('there is nothing that can be tested here');
     let changes: (readonly Policy[])[];
     let steps: string[];
     let planned: Output['planned'];
+    let watched: number[] = [];
     if (flips !== undefined) {
       changes = [states.after.policies, states.before.policies];
       steps = [`${count} changes there and back, each of all policies at once`];
@@ -49,6 +51,13 @@ export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
       const plan = planRollout(states.before, states.after, 'specification', 'enclave');
       planned = plan.verdict;
       changes = plan.steps.map(({ policies }) => policies);
+      const between = changes
+        .slice(0, -1)
+        .map((policies) => new EnforcedCluster({ ...states.before, policies }, before.placement));
+      watched = [...questions.keys()].filter((i) => {
+        const [one, other] = [before, after].map((cluster) => cluster.answer(questions[i]!));
+        return one === other && between.some((cluster) => cluster.answer(questions[i]!) !== one);
+      });
       steps = plan.steps.map(({ action, object }) => `${action} ${object}`);
     }
     world.report({ type: 'step', step: 'apply', title: `${steps.length} steps under load` });
@@ -58,6 +67,7 @@ export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
       established,
       changes,
       times: flips === undefined ? 1 : count / 2,
+      watched,
       rest: flips === undefined ? REST.steps : REST.flips,
     });
     if ('forbidden' in live) return nothing(`namespaces cannot be made here: ${live.forbidden}`);

@@ -12,6 +12,7 @@ import {
 } from '#policy';
 import { type Asked, askedBy, askedOf, judged } from '../asked.ts';
 import { provingFault } from '../faults.ts';
+import { kernelFamilies } from '../io/ground.ts';
 import { askKernel, type Enforcer } from '../io/proof.ts';
 import { ENFORCER, MOST_PODS, MOST_QUESTIONS, podsOf } from '../limits.ts';
 import type { proveInput, proveOutput } from '../operations.ts';
@@ -46,12 +47,13 @@ export const proveVerb: Implementation<z.infer<typeof proveInput>, Output> = {
     }
     const enforced = new EnforcedCluster(cluster);
     let asked: Asked[];
-    if (kind === 'assertions') asked = askedBy(enforced, await givenAssertions(world, { file, flows }, cluster));
+    if (kind === 'assertions')
+      asked = askedBy(enforced, await givenAssertions(world, { file, flows }, cluster), kernelFamilies());
     else {
       const questions = enforced.questions(MOST_QUESTIONS);
       if (questions === undefined)
         throw provingFault('proving.too-large', { where: `more than ${MOST_QUESTIONS} probes` });
-      asked = askedOf(enforced, questions);
+      asked = askedOf(enforced, questions, kernelFamilies());
     }
     const questions = asked.flatMap((one) => one.questions);
     const pods = podsOf(questions);
