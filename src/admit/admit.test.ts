@@ -498,6 +498,54 @@ test('the database is made again from ledger and store', async (t) => {
   assert.equal(await refusal(inside.admit(two)), 'admit.lock-lost');
 });
 
+test('ADM-2, ADM-4: a database from a backup lowers neither the floor nor the numbers, and a refusal moves neither', async (t) => {
+  const outside = await outsideWith(await memoryFolder(t), some);
+  const inside = await insideOf(outside);
+  const day = 24 * 60 * 60 * 1000;
+  const at = (days: number) => ({ world: { clock: { now: () => outside.world.clock.now() + days * day } } });
+  const one = await outside.seal('one');
+  assert.equal((await inside.admit(one)).verdict, 'admitted');
+  await cp(`${inside.home}/state.db`, `${outside.folder}/backup.db`);
+  await outside.hold({ ...some, 'e.txt': Buffer.from('e') }, {});
+  await outside.seal('two');
+  let lock = await readFile(`${outside.folder}/sallyport.lock`);
+  const signers = await sealersOf(nodeFiles, outside.home);
+  let contents = [...Object.values(some), Buffer.from('e')].map((bytes) => Buffer.from(bytes));
+  const craft = async (name: string, sequence: number, days: number): Promise<string> => {
+    const sealed = instantOf(outside.world.clock.now() + days * day);
+    const bytes = await craftBundle(lock, contents, signers, { seal: (seal) => ({ ...seal, sequence, sealed }) });
+    await writeFile(`${outside.folder}/${name}`, bytes);
+    return `${outside.folder}/${name}`;
+  };
+  const codes = (output: { verdict: string; reasons: readonly { code: string }[] }): string[] => [
+    output.verdict,
+    ...output.reasons.map(({ code }) => code),
+  ];
+  // Sealed in a year: refused, and what was not admitted moves no floor and no number.
+  assert.deepEqual(codes(await inside.admit(await craft('ahead', 900, 365))), ['refused', 'admit.sealed-in-future']);
+  assert.deepEqual(codes(await inside.admit(await craft('jump', 5000, 0))), ['refused', 'admit.sequence-jump']);
+  assert.equal((await inside.admit(await craft('later', 40, 10), at(10))).verdict, 'admitted');
+  await cp(`${outside.folder}/backup.db`, `${inside.home}/state.db`);
+  const behind = await inside.admit(await craft('third', 41, 1), at(3));
+  assert.deepEqual(codes(behind), ['refused', 'admit.clock-behind'], 'the floor is in the ledger');
+  const again = await inside.admit(one, at(11));
+  assert.deepEqual(
+    [again.verdict, again.reasons.some(({ code }) => code === 'admit.replayed')],
+    ['already-here', true],
+  );
+  // Other content, by one more than the highest that was seen allows, and under a number that was used.
+  await outside.hold({ ...some, 'f.txt': Buffer.from('f') }, {});
+  await outside.seal('other');
+  lock = await readFile(`${outside.folder}/sallyport.lock`);
+  contents = [...Object.values(some), Buffer.from('f')].map((bytes) => Buffer.from(bytes));
+  assert.deepEqual(codes(await inside.admit(await craft('far', 1041, 11), at(11))), ['refused', 'admit.sequence-jump']);
+  assert.deepEqual(codes(await inside.admit(await craft('fork', 40, 11), at(11))), [
+    'refused',
+    'admit.sequence-reused',
+  ]);
+  assert.equal((await inside.admit(await craft('next', 1040, 11), at(11))).verdict, 'admitted');
+});
+
 test('two admissions at once run one after the other', async (t) => {
   const outside = await outsideWith(await memoryFolder(t), some);
   const inside = await insideOf(outside);
