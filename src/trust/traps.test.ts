@@ -249,7 +249,7 @@ test('HC-20, VER-4: what a root must not say', async () => {
     assert.equal(threshold(value), 'trust.root-malformed', `threshold ${JSON.stringify(value)}`);
   }
   const key = (edit: (key: Record<string, unknown>) => void) =>
-    refused((_, holders) => edit((holders[0]?.['keys'] as Record<string, unknown>[])[0] ?? {}));
+    refused((_, holders) => edit((holders[0]!['keys'] as Record<string, unknown>[])[0] ?? {}));
   const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' });
   const cases: readonly (readonly [string, string])[] = [
     ['no threshold', threshold(undefined)],
