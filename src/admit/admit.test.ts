@@ -25,6 +25,7 @@ import { nodeFiles, openHome } from '#system';
 import { faultyFiles } from '#system/testing';
 import { createSide, sealersOf } from '#trust';
 import { admit } from './verbs/admit.ts';
+import { clockResetVerb } from './verbs/clock-reset.ts';
 
 type Admitted = Awaited<ReturnType<typeof admit.run>>;
 
@@ -544,6 +545,71 @@ test('ADM-2, ADM-4: a database from a backup lowers neither the floor nor the nu
     'admit.sequence-reused',
   ]);
   assert.equal((await inside.admit(await craft('next', 1040, 11), at(11))).verdict, 'admitted');
+});
+
+test('ADM-17: a floor from a wrong clock is set anew by the holders of the root only, and recorded', async (t) => {
+  const outside = await outsideWith(await memoryFolder(t), some);
+  const inside = await insideOf(outside);
+  const day = 24 * 60 * 60 * 1000;
+  const world = (days: number) => ({ ...outside.world, clock: { now: () => outside.world.clock.now() + days * day } });
+  await outside.seal('one');
+  const lock = await readFile(`${outside.folder}/sallyport.lock`);
+  const signers = await sealersOf(nodeFiles, outside.home);
+  const craft = async (name: string, sequence: number, days: number, what: Uint8Array): Promise<string> => {
+    const sealed = instantOf(outside.world.clock.now() + days * day);
+    const bytes = await craftBundle(what, Object.values(some), signers, {
+      seal: (seal) => ({ ...seal, sequence, sealed }),
+    });
+    await writeFile(`${outside.folder}/${name}`, bytes);
+    return `${outside.folder}/${name}`;
+  };
+  // Both clocks were a year ahead.
+  const wrong = await inside.admit(await craft('wrong', 1, 365, lock), { world: world(365) });
+  assert.equal(wrong.verdict, 'admitted');
+  const right = await craft('right', 2, 1, lock);
+  const shut = await inside.admit(right, { world: world(1) });
+  assert.deepEqual([shut.verdict, shut.reasons[0]?.code], ['refused', 'admit.clock-behind']);
+
+  const { home } = inside;
+  const root = outside.root;
+  const reset = (over: Record<string, unknown>, files: Files = nodeFiles) =>
+    clockResetVerb.run(
+      { home, root, reason: 'a year ahead', key: [`${outside.home}/keys/sealer.key`], ...over },
+      { ...world(1), files },
+    );
+  assert.equal(await refusal(reset({ key: [] })), 'admit.no-key');
+  assert.equal(await refusal(reset({ key: [`${outside.home}/keys/ledger.key`] })), 'trust.key-unknown');
+  assert.equal(
+    await refusal(reset({ key: [`${home}/keys/sealer.key`] })),
+    'trust.key-unknown',
+    'a root of nobody here',
+  );
+  assert.equal(await refusal(reset({ to: instantOf(outside.world.clock.now() + 2 * day) })), 'admit.floor-time');
+  assert.equal(await refusal(reset({ to: 'today' })), 'admit.floor-time');
+  assert.equal(await refusal(reset({ reason: ' ' })), 'admit.floor-time');
+  const counting = faultyFiles(nodeFiles, { failAt: 0, mode: 'error' });
+  await cp(home, `${outside.folder}/counted`, { recursive: true });
+  await reset({ home: `${outside.folder}/counted` }, counting);
+  for (let failAt = 1; failAt <= counting.calls(); failAt += 5) {
+    const cut = `${outside.folder}/cut-${failAt}`;
+    await cp(home, cut, { recursive: true });
+    await reset({ home: cut }, faultyFiles(nodeFiles, { failAt, mode: 'error' })).catch(() => undefined);
+    // What a failure left open ends with its process.
+    await endOfProcess(cut);
+    const after = await sideAt(outside, `cut-${failAt}`).admit(right, { world: world(1) });
+    const moved = (await readdir(cut)).includes('floor.json');
+    assert.equal(after.verdict, moved ? 'already-here' : 'refused', `at ${failAt}`);
+  }
+  const done = await reset({});
+  assert.equal(done.verdict, 'reset');
+  assert.equal(done.from, instantOf(outside.world.clock.now() + 365 * day));
+  assert.equal((await inside.admit(right, { world: world(1) })).verdict, 'already-here');
+  await inside.ledgerHolds();
+  // The file says where it stands in the ledger, and nothing by itself.
+  await writeFile(`${home}/floor.json`, '{"entry":0}\n');
+  assert.equal(await refusal(inside.admit(right, { world: world(1) })), 'admit.floor');
+  await rm(`${home}/floor.json`);
+  assert.equal((await inside.admit(right, { world: world(1) })).reasons[0]?.code, 'admit.clock-behind');
 });
 
 test('two admissions at once run one after the other', async (t) => {

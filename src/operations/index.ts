@@ -1,5 +1,5 @@
 import type { Operation } from '#kernel';
-import { admit, approve, promote, rollback } from '#admit/operations';
+import { admit, approve, clockReset, promote, rollback } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { custodyRecord, custodyVerify, mediumList, mediumRecord, scanRecord } from '#custody/operations';
@@ -31,6 +31,7 @@ export const operations: readonly AnyOperation[] = [
   admit,
   approve,
   rollback,
+  clockReset,
   promote,
   releaseDraft,
   releaseApprove,
