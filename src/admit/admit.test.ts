@@ -25,6 +25,7 @@ import { nodeFiles, openHome } from '#system';
 import { faultyFiles } from '#system/testing';
 import { createSide, sealersOf } from '#trust';
 import { admit } from './verbs/admit.ts';
+import { clockResetVerb } from './verbs/clock-reset.ts';
 
 type Admitted = Awaited<ReturnType<typeof admit.run>>;
 
@@ -496,6 +497,119 @@ test('the database is made again from ledger and store', async (t) => {
   const lock = digestOf(await readFile(`${outside.folder}/sallyport.lock`)) satisfies Digest;
   await (await inside.store()).remove(lock);
   assert.equal(await refusal(inside.admit(two)), 'admit.lock-lost');
+});
+
+test('ADM-2, ADM-4: a database from a backup lowers neither the floor nor the numbers, and a refusal moves neither', async (t) => {
+  const outside = await outsideWith(await memoryFolder(t), some);
+  const inside = await insideOf(outside);
+  const day = 24 * 60 * 60 * 1000;
+  const at = (days: number) => ({ world: { clock: { now: () => outside.world.clock.now() + days * day } } });
+  const one = await outside.seal('one');
+  assert.equal((await inside.admit(one)).verdict, 'admitted');
+  await cp(`${inside.home}/state.db`, `${outside.folder}/backup.db`);
+  await outside.hold({ ...some, 'e.txt': Buffer.from('e') }, {});
+  await outside.seal('two');
+  let lock = await readFile(`${outside.folder}/sallyport.lock`);
+  const signers = await sealersOf(nodeFiles, outside.home);
+  let contents = [...Object.values(some), Buffer.from('e')].map((bytes) => Buffer.from(bytes));
+  const craft = async (name: string, sequence: number, days: number): Promise<string> => {
+    const sealed = instantOf(outside.world.clock.now() + days * day);
+    const bytes = await craftBundle(lock, contents, signers, { seal: (seal) => ({ ...seal, sequence, sealed }) });
+    await writeFile(`${outside.folder}/${name}`, bytes);
+    return `${outside.folder}/${name}`;
+  };
+  const codes = (output: { verdict: string; reasons: readonly { code: string }[] }): string[] => [
+    output.verdict,
+    ...output.reasons.map(({ code }) => code),
+  ];
+  // Sealed in a year: refused, and what was not admitted moves no floor and no number.
+  assert.deepEqual(codes(await inside.admit(await craft('ahead', 900, 365))), ['refused', 'admit.sealed-in-future']);
+  assert.deepEqual(codes(await inside.admit(await craft('jump', 5000, 0))), ['refused', 'admit.sequence-jump']);
+  assert.equal((await inside.admit(await craft('later', 40, 10), at(10))).verdict, 'admitted');
+  await cp(`${outside.folder}/backup.db`, `${inside.home}/state.db`);
+  const behind = await inside.admit(await craft('third', 41, 1), at(3));
+  assert.deepEqual(codes(behind), ['refused', 'admit.clock-behind'], 'the floor is in the ledger');
+  const again = await inside.admit(one, at(11));
+  assert.deepEqual(
+    [again.verdict, again.reasons.some(({ code }) => code === 'admit.replayed')],
+    ['already-here', true],
+  );
+  // Other content, by one more than the highest that was seen allows, and under a number that was used.
+  await outside.hold({ ...some, 'f.txt': Buffer.from('f') }, {});
+  await outside.seal('other');
+  lock = await readFile(`${outside.folder}/sallyport.lock`);
+  contents = [...Object.values(some), Buffer.from('f')].map((bytes) => Buffer.from(bytes));
+  assert.deepEqual(codes(await inside.admit(await craft('far', 1041, 11), at(11))), ['refused', 'admit.sequence-jump']);
+  assert.deepEqual(codes(await inside.admit(await craft('fork', 40, 11), at(11))), [
+    'refused',
+    'admit.sequence-reused',
+  ]);
+  assert.equal((await inside.admit(await craft('next', 1040, 11), at(11))).verdict, 'admitted');
+});
+
+test('ADM-17: a floor from a wrong clock is set anew by the holders of the root only, and recorded', async (t) => {
+  const outside = await outsideWith(await memoryFolder(t), some);
+  const inside = await insideOf(outside);
+  const day = 24 * 60 * 60 * 1000;
+  const world = (days: number) => ({ ...outside.world, clock: { now: () => outside.world.clock.now() + days * day } });
+  await outside.seal('one');
+  const lock = await readFile(`${outside.folder}/sallyport.lock`);
+  const signers = await sealersOf(nodeFiles, outside.home);
+  const craft = async (name: string, sequence: number, days: number, what: Uint8Array): Promise<string> => {
+    const sealed = instantOf(outside.world.clock.now() + days * day);
+    const bytes = await craftBundle(what, Object.values(some), signers, {
+      seal: (seal) => ({ ...seal, sequence, sealed }),
+    });
+    await writeFile(`${outside.folder}/${name}`, bytes);
+    return `${outside.folder}/${name}`;
+  };
+  // Both clocks were a year ahead.
+  const wrong = await inside.admit(await craft('wrong', 1, 365, lock), { world: world(365) });
+  assert.equal(wrong.verdict, 'admitted');
+  const right = await craft('right', 2, 1, lock);
+  const shut = await inside.admit(right, { world: world(1) });
+  assert.deepEqual([shut.verdict, shut.reasons[0]?.code], ['refused', 'admit.clock-behind']);
+
+  const { home } = inside;
+  const root = outside.root;
+  const reset = (over: Record<string, unknown>, files: Files = nodeFiles) =>
+    clockResetVerb.run(
+      { home, root, reason: 'a year ahead', key: [`${outside.home}/keys/sealer.key`], ...over },
+      { ...world(1), files },
+    );
+  assert.equal(await refusal(reset({ key: [] })), 'admit.no-key');
+  assert.equal(await refusal(reset({ key: [`${outside.home}/keys/ledger.key`] })), 'trust.key-unknown');
+  assert.equal(
+    await refusal(reset({ key: [`${home}/keys/sealer.key`] })),
+    'trust.key-unknown',
+    'a root of nobody here',
+  );
+  assert.equal(await refusal(reset({ to: instantOf(outside.world.clock.now() + 2 * day) })), 'admit.floor-time');
+  assert.equal(await refusal(reset({ to: 'today' })), 'admit.floor-time');
+  assert.equal(await refusal(reset({ reason: ' ' })), 'admit.floor-time');
+  const counting = faultyFiles(nodeFiles, { failAt: 0, mode: 'error' });
+  await cp(home, `${outside.folder}/counted`, { recursive: true });
+  await reset({ home: `${outside.folder}/counted` }, counting);
+  for (let failAt = 1; failAt <= counting.calls(); failAt += 5) {
+    const cut = `${outside.folder}/cut-${failAt}`;
+    await cp(home, cut, { recursive: true });
+    await reset({ home: cut }, faultyFiles(nodeFiles, { failAt, mode: 'error' })).catch(() => undefined);
+    // What a failure left open ends with its process.
+    await endOfProcess(cut);
+    const after = await sideAt(outside, `cut-${failAt}`).admit(right, { world: world(1) });
+    const moved = (await readdir(cut)).includes('floor.json');
+    assert.equal(after.verdict, moved ? 'already-here' : 'refused', `at ${failAt}`);
+  }
+  const done = await reset({});
+  assert.equal(done.verdict, 'reset');
+  assert.equal(done.from, instantOf(outside.world.clock.now() + 365 * day));
+  assert.equal((await inside.admit(right, { world: world(1) })).verdict, 'already-here');
+  await inside.ledgerHolds();
+  // The file says where it stands in the ledger, and nothing by itself.
+  await writeFile(`${home}/floor.json`, '{"entry":0}\n');
+  assert.equal(await refusal(inside.admit(right, { world: world(1) })), 'admit.floor');
+  await rm(`${home}/floor.json`);
+  assert.equal((await inside.admit(right, { world: world(1) })).reasons[0]?.code, 'admit.clock-behind');
 });
 
 test('two admissions at once run one after the other', async (t) => {

@@ -26,11 +26,6 @@ export const nothingInside: Inside = {
  */
 export type Arrival = 'newer' | 'head-again' | 'replayed' | 'overtaken';
 
-/** The latest sealed time that was ever admitted: time was at least that late, whatever the clock says. */
-export function clockFloor(inside: Inside): number {
-  return inside.admitted().reduce((latest, { sealed }) => Math.max(latest, Date.parse(sealed)), 0);
-}
-
 export function arrivalOf(head: BundleHead, inside: Inside): Arrival {
   const { seal } = head;
   const highest = inside.highest(seal.channel);
@@ -45,13 +40,14 @@ function isSame(head: BundleHead, admitted: readonly AdmittedBundle[]): boolean 
   return admitted.some(({ bundle }) => keys.has(bundle));
 }
 
-/** Whether a bundle whose seal holds may come in: for this site, in time, and no number twice. */
+/** Whether a bundle whose seal holds may come in: for this site, in time, and no number twice. Times in milliseconds. */
 export function judgeArrival(
   head: BundleHead,
   inside: Inside,
   site: string,
   now: number,
   policy: AdmissionPolicy,
+  floor: number,
 ): Reason[] {
   const { seal } = head;
   const where = 'seal.dsse.json';
@@ -62,7 +58,6 @@ export function judgeArrival(
   if (Date.parse(seal.sealed) > now + policy.tolerance) {
     return [reason('admit.sealed-in-future', where, `It was sealed at ${seal.sealed}; it is ${instantOf(now)} here.`)];
   }
-  const floor = clockFloor(inside);
   if (now < floor - policy.tolerance) {
     const detail = `It says ${instantOf(now)}; a bundle that is here was sealed at ${instantOf(floor)}.`;
     return [reason('admit.clock-behind', 'clock', detail)];

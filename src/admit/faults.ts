@@ -21,6 +21,15 @@ export const admitCatalogue = {
     title: 'The rules of admission of this side cannot be understood.',
     fix: "Mend admission.yaml in the home ('docs/spec/admission.md' describes it), or remove it for the defaults; until then nothing comes in.",
   },
+  'admit.floor': {
+    title: 'What this side says about a reset of its clock floor is not in its ledger.',
+    fix: "Remove floor.json from the home: the floor is then the latest sealed time that was admitted. If that is wrong, the holders of the root set it again with 'sallyport clock reset'.",
+  },
+  'admit.floor-time': {
+    kind: 'usage',
+    title: 'The clock floor cannot be set to this time.',
+    fix: "Set this machine's clock first, then name a time like 2027-01-31T00:00:00Z that is not after it, and a reason of 1 to 256 characters.",
+  },
   'admit.not-held': {
     kind: 'usage',
     title: 'No such bundle is held in quarantine.',

@@ -189,3 +189,38 @@ export const promote = operation<PromoteInput, PromoteOutput>({
   output: promoteOutput,
   load: async () => (await import('./verbs/promote.ts')).promoteVerb,
 });
+
+const clockResetInput = z.object({
+  to: z.string().optional(),
+  reason: z.string(),
+  ...keyFiles,
+  root: z.string().optional(),
+  home: z.string().optional(),
+});
+export type ClockResetInput = z.infer<typeof clockResetInput>;
+
+const clockResetOutput = z.object({
+  verdict: z.enum(['reset', 'refused']),
+  reasons: z.array(reasonShape),
+  /** The floor before, and now. */
+  from: z.string(),
+  to: z.string(),
+  holders: z.array(z.string()),
+  ledger: z.object({ size: z.number(), root: z.string(), index: z.number().optional() }),
+});
+export type ClockResetOutput = z.infer<typeof clockResetOutput>;
+
+export const clockReset = operation<ClockResetInput, ClockResetOutput>({
+  name: ['clock', 'reset'],
+  summary: 'Set the floor of time anew, with the holders of the root, after a bundle came in by a wrong clock',
+  parameters: [
+    { key: 'to', form: '--to TIME', help: 'the new floor, not after the clock (default: now)' },
+    { key: 'reason', form: '--reason TEXT', help: 'why; it stands in the ledger for all to read' },
+    ...keyParameters,
+    { key: 'root', form: '--root ROOT', help: 'the root file to trust for this one command; it must fit a pinned one' },
+    { key: 'home', form: '--home HOME', help: 'the folder of this side' },
+  ],
+  input: clockResetInput,
+  output: clockResetOutput,
+  load: async () => (await import('./verbs/clock-reset.ts')).clockResetVerb,
+});

@@ -1,4 +1,4 @@
-import { admit, approve, promote, rollback } from '#admit/operations';
+import { admit, approve, clockReset, promote, rollback } from '#admit/operations';
 import { diff, inspect, seal, verify } from '#bundle/operations';
 import { capture } from '#capture/operations';
 import { custodyRecord, custodyVerify, mediumList, mediumRecord, scanRecord } from '#custody/operations';
@@ -26,6 +26,7 @@ export const operations: readonly AnyOperation[] = [
   admit,
   approve,
   rollback,
+  clockReset,
   promote,
   releaseDraft,
   releaseApprove,

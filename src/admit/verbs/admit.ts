@@ -45,7 +45,8 @@ import { homePath, openHome, readIfThere } from '#system';
 import { type EffectiveRoot, effectiveRoot, keepRoots, ledgerSigner, readRoots } from '#trust';
 import { type AdmissionPolicy, readAdmissionPolicy } from '../admission-policy.ts';
 import { type Approval, type ApprovalJudgement, judgeApprovals } from '../approval.ts';
-import { type Arrival, arrivalOf, clockFloor, judgeArrival, judgeRows, nothingInside } from '../arrival.ts';
+import { type Arrival, arrivalOf, judgeArrival, judgeRows, nothingInside } from '../arrival.ts';
+import { clockFloor, readFloorReset } from '../clock-floor.ts';
 import { type ContentJudgement, judgeContents, nothingExamined, openedOf } from '../contents.ts';
 import { keepEvidence } from '../evidence.ts';
 import { admitFault, reason } from '../faults.ts';
@@ -245,7 +246,8 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
   const { effective, site, store, world, policy } = side;
   const inside = side.database ?? nothingInside;
   // A clock that was set back does not make an expired root fresh again.
-  const now = Math.max(side.now, clockFloor(inside));
+  const floor = clockFloor(inside, await readFloorReset(side.files, side.home, side.ledger));
+  const now = Math.max(side.now, floor);
   let judgement: SealJudgement | undefined;
   let rows: readonly LockRow[] = [];
   let reused = 0;
@@ -261,7 +263,7 @@ async function readInto(side: Inside, quarantine: Quarantine, copy: Copying): Pr
       async head(head) {
         judgement = judgeSeal(effective, head, now);
         if (judgement.reasons.length > 0) return judgement.reasons;
-        const reasons = judgeArrival(head, inside, site, side.now, policy);
+        const reasons = judgeArrival(head, inside, site, side.now, policy, floor);
         if (reasons.length > 0) return reasons;
         freshness = freshnessOf(head.seal.sealed, now, policy.freshness);
         // What is here already is not made worse by its age.

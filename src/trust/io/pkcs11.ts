@@ -152,14 +152,16 @@ function run(uri: string, args: readonly string[], pin: string | undefined): Buf
 
 /** What module and token say of themselves: the library and its maker, and the maker, model and firmware of the token. */
 function moduleName(uri: string, { module, token }: TokenReference): string {
-  const library = fieldsOf(run(uri, ['--module', module, '--show-info'], undefined).toString('utf8'));
+  // The library's own fields stand in columns, those of a slot behind colons.
+  const info = run(uri, ['--module', module, '--show-info'], undefined).toString('utf8');
+  const library = (name: string): string | undefined => new RegExp(`^${name}\\s+(\\S.*?)\\s*$`, 'm').exec(info)?.[1];
   const slots = run(uri, ['--module', module, '--list-token-slots'], undefined)
     .toString('utf8')
     .split(/^(?=Slot )/m);
   const own = slots.map(fieldsOf).find((fields) => fields.get('token label') === token) ?? new Map<string, string>();
   const said = [
-    ['library', library.get('library')],
-    ['of', library.get('manufacturer')],
+    ['library', library('Library')],
+    ['of', library('Manufacturer')],
     ['token model', own.get('token model')],
     ['of', own.get('token manufacturer')],
     ['firmware', own.get('firmware version')],

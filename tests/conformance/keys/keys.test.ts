@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { errorMessage } from '#kernel';
@@ -41,7 +41,10 @@ async function sides(folder: string, env: Readonly<Record<string, string>>): Pro
 }
 
 /** A root whose sealers and root holders are these keys; the bundle that they seal comes in. */
-async function crossing(run: Run, keys: readonly { readonly name: string; readonly holder: string }[]): Promise<void> {
+async function crossing(
+  run: Run,
+  keys: readonly { readonly name: string; readonly holder: string }[],
+): Promise<{ signed: { algorithm: string; module: string }[] }> {
   const add: string[] = [];
   const roles: string[] = [];
   for (const [index, { name, holder }] of keys.entries()) {
@@ -59,12 +62,13 @@ async function crossing(run: Run, keys: readonly { readonly name: string; readon
   await run(['trust', 'accept', 'two', '--home', 'out']);
   const { path, fingerprint } = (await run(['trust', 'show', '--home', 'out'])).root;
   await run(['trust', 'pin', path, '--fingerprint', fingerprint, '--home', 'in']);
-  await run(['seal', '-o', 'one', '--home', 'out', ...named]);
+  const sealed = await run(['seal', '-o', 'one', '--home', 'out', ...named]);
   const admitted = await run(['admit', 'one', '--home', 'in']);
   assert.deepEqual(
     [admitted.verdict, [...admitted.trust.holders].sort()],
     ['admitted', keys.map(({ holder }) => holder).sort()],
   );
+  return (await run(['ledger', 'show', String(sealed.ledger.index), '--home', 'out'])).predicate;
 }
 
 test('keys on a token hold the root and seal', { skip: typeof tools === 'string' ? tools : false }, async (t) => {
@@ -105,10 +109,15 @@ test('keys on a token hold the root and seal', { skip: typeof tools === 'string'
   const run = await sides(folder, env);
   const uri = (index: number, pin = 'pin') =>
     `pkcs11:token=site;object=key%20${index}?module-path=${module}&pin-source=${join(folder, pin)}`;
-  await crossing(run, [
+  const { signed } = await crossing(run, [
     { name: uri(0), holder: 'Ada' },
     { name: uri(1), holder: 'Ben' },
   ]);
+  assert.deepEqual(signed.map(({ algorithm }) => algorithm).sort(), ['ecdsa-p256', 'ecdsa-p384']);
+  for (const { module: by } of signed) assert.match(by, /token model SoftHSM v2/, 'the ledger has what signed');
+  const shown = await run(['trust', 'key', 'public', uri(0), '--holder', 'Ada', '-o', 'shown.json']);
+  assert.match(shown.module, /libsofthsm2\.so: library .*SoftHSM.*token model SoftHSM v2.*SoftHSM project/);
+  assert.equal(shown.validation, 'not known');
   const edwards = await run(['trust', 'key', 'public', uri(2), '--holder', 'Cat', '-o', 'no.json'], 3);
   assert.match(edwards.fault.message, /P-256 or P-384/);
   const fault = async (name: string): Promise<string> =>
@@ -156,6 +165,10 @@ test(
     ]);
     const fault = async (name: string): Promise<string> =>
       (await run(['seal', '-o', 'no', '--home', 'out', '--key', name], 3)).fault.code;
+    // An agent does not say what works in it: the profile of approved algorithms does not let it sign.
+    await writeFile(join(folder, 'out', 'crypto.yaml'), 'sallyport-crypto: "1.0"\nname: approved\nbase: fips\n');
+    assert.equal(await fault('ssh-agent:ada@site'), 'trust.crypto-module');
+    await rm(join(folder, 'out', 'crypto.yaml'));
     assert.equal(await fault('ssh-agent:nobody@site'), 'trust.agent');
     assert.equal(await fault('ssh-agent:rsa@site'), 'trust.agent');
     must('ssh-add', ['-q', '-D']);
