@@ -18,11 +18,17 @@ export interface ClusterMap {
   readonly count: number;
 }
 
+/** A part of the table. */
+interface Block {
+  readonly start: number;
+  readonly bytes: Buffer;
+}
+
 /** Follows chains of clusters. Each cluster belongs to one file: whatever comes to it a second time is refused. */
 export class Clusters {
   readonly map: ClusterMap;
   readonly #taken: Uint8Array;
-  #block: { readonly start: number; readonly bytes: Buffer } | undefined;
+  #block: Block | undefined;
 
   constructor(map: ClusterMap) {
     this.map = map;
@@ -38,7 +44,13 @@ export class Clusters {
       this.#take(number, extents, where);
       if (count >= most) refuse('media.size', where, `Its chain has more than ${most} clusters.`);
       extend(extents, this.#placeOf(number), clusterSize);
-      const next = await this.#next(number, where);
+      const { at, length } = this.#entryOf(number);
+      let block = this.#block;
+      // A large file has millions of links: only a new part of the table is waited for.
+      if (block === undefined || at < block.start || at + length > block.start + block.bytes.length) {
+        block = this.#block = await this.#load(at, where);
+      }
+      const next = this.#next(number, block.bytes.subarray(at - block.start), where);
       if (next === 'end') return extents;
       number = next;
     }
@@ -75,10 +87,15 @@ export class Clusters {
     this.#taken[byte]! |= bit;
   }
 
-  async #next(number: number, where: string): Promise<number | 'end'> {
+  /** Where a cluster's entry lies in the table, and how many bytes of it are looked at. */
+  #entryOf(number: number): { at: number; length: number } {
     const { width } = this.map;
     const at = width === 12 ? number + (number >> 1) : width === 16 ? number * 2 : number * 4;
-    const entry = await this.#entry(at, width <= 16 ? 2 : 4, where);
+    return { at, length: width <= 16 ? 2 : 4 };
+  }
+
+  #next(number: number, entry: Buffer, where: string): number | 'end' {
+    const { width } = this.map;
     const value =
       width === 12
         ? (entry.readUInt16LE(0) >> ((number & 1) * 4)) & 0xfff
@@ -94,24 +111,20 @@ export class Clusters {
     return value;
   }
 
-  /** From the first copy, after the same bytes of the others were compared with it. */
-  async #entry(at: number, length: number, where: string): Promise<Buffer> {
-    let block = this.#block;
-    if (block === undefined || at < block.start || at + length > block.start + block.bytes.length) {
-      const { bytes, tables, count, width } = this.map;
-      const tableSize = Math.ceil(((count + 2) * (width === 28 ? 32 : width)) / 8);
-      const start = Math.floor(at / BLOCK) * BLOCK;
-      // One byte of the next block: an entry of 12 bits lies across.
-      const size = Math.min(BLOCK + 1, tableSize - start);
-      const [first, ...others] = tables;
-      const read = await bytes.at(first! + start, size, 'file allocation table');
-      for (const other of others) {
-        if (!read.equals(await bytes.at(other + start, size, 'file allocation table'))) {
-          refuse('media.copies-differ', where, 'The file allocation tables differ.');
-        }
+  /** A part of the first table, after the same part of the other was compared with it. */
+  async #load(at: number, where: string): Promise<Block> {
+    const { bytes, tables, count, width } = this.map;
+    const tableSize = Math.ceil(((count + 2) * (width === 28 ? 32 : width)) / 8);
+    const start = Math.floor(at / BLOCK) * BLOCK;
+    // One byte of the next block: an entry of 12 bits lies across.
+    const size = Math.min(BLOCK + 1, tableSize - start);
+    const [first, ...others] = tables;
+    const read = await bytes.at(first! + start, size, 'file allocation table');
+    for (const other of others) {
+      if (!read.equals(await bytes.at(other + start, size, 'file allocation table'))) {
+        refuse('media.copies-differ', where, 'The file allocation tables differ.');
       }
-      block = this.#block = { start, bytes: read };
     }
-    return block.bytes.subarray(at - block.start, at - block.start + length);
+    return { start, bytes: read };
   }
 }

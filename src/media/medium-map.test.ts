@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { printable } from '#kernel';
 import { streamOf } from './bundle-stream.ts';
@@ -74,6 +75,15 @@ test('a partition that is empty is nothing, and a medium with nothing else is re
   assert.equal((await mapOf(two)).volumes.length, 1);
   const none = await readMedium(makeMbr([{ start: 64, image: new Image(8192) }]));
   assert.ok('reason' in none && none.reason.code === 'media.file-system');
+});
+
+test('each rule about bytes of a medium is broken by a case, and each case breaks a rule', async () => {
+  const page = await readFile(new URL('../../docs/spec/media.md', import.meta.url), 'utf8');
+  // What is asked of the reader (01), and the parts about bundle and faults (50, 60), are shown where these are read.
+  const stated = [...page.matchAll(/^- \*\*(MED-\d\d)\*\*/gm)].map(([, rule]) => rule!);
+  const broken = new Set(hostileMedia.map(({ rule }) => rule));
+  assert.deepEqual([...broken].sort(), stated.filter((rule) => rule !== 'MED-01' && rule < 'MED-50').sort());
+  assert.equal(new Set(hostileMedia.map(({ name }) => name)).size, hostileMedia.length);
 });
 
 for (const { name, code, make, rule } of hostileMedia) {
