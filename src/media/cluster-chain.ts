@@ -1,8 +1,12 @@
+import { LIMITS } from './limits.ts';
 import type { MediumBytes } from './medium-bytes.ts';
 import { refuse } from './problem.ts';
 import { type Extent, extend } from './volume.ts';
 
 const BLOCK = 32 * 1024;
+/** Clusters of which one page of bits speaks. */
+const PAGE = 64 * 1024;
+const FULL = new Uint8Array(PAGE / 8).fill(0xff);
 
 /** Where clusters lie, and the table that says which follows which. */
 export interface ClusterMap {
@@ -27,12 +31,12 @@ interface Block {
 /** Follows chains of clusters. Each cluster belongs to one file: whatever comes to it a second time is refused. */
 export class Clusters {
   readonly map: ClusterMap;
-  readonly #taken: Uint8Array;
+  /** A bit a cluster, in pages: what a device claims to hold takes no memory. */
+  readonly #taken = new Map<number, Uint8Array>();
   #block: Block | undefined;
 
   constructor(map: ClusterMap) {
     this.map = map;
-    this.#taken = new Uint8Array(Math.ceil((map.count + 2) / 8));
   }
 
   /** All clusters from `first` to the end of the chain, at most `most` of them. */
@@ -44,6 +48,9 @@ export class Clusters {
       this.#take(number, extents, where);
       if (count >= most) refuse('media.size', where, `Its chain has more than ${most} clusters.`);
       extend(extents, this.#placeOf(number), clusterSize);
+      if (extents.length > LIMITS.extents) {
+        refuse('media.limit', where, `It lies in more than ${LIMITS.extents} pieces.`);
+      }
       const { at, length } = this.#entryOf(number);
       let block = this.#block;
       // A large file has millions of links: only a new part of the table is waited for.
@@ -62,7 +69,19 @@ export class Clusters {
     if (!this.#exists(first) || !this.#exists(first + count - 1)) {
       refuse('media.bounds', where, `${count} clusters from ${first} are not there.`);
     }
-    for (let number = first; number < first + count; number++) this.#take(number, [], where);
+    for (let number = first; number < first + count;) {
+      const page = Math.floor(number / PAGE);
+      if (number % PAGE !== 0 || number + PAGE > first + count) {
+        this.#take(number, [], where);
+        number += 1;
+        continue;
+      }
+      // A run may be billions of clusters long, on a device that says that it is so large.
+      if (this.#taken.has(page))
+        refuse('media.overlap', where, 'Some of its clusters belong to another file or folder.');
+      this.#taken.set(page, FULL);
+      number += PAGE;
+    }
     return [{ start: this.#placeOf(first), length: count * clusterSize }];
   }
 
@@ -76,15 +95,18 @@ export class Clusters {
 
   #take(number: number, mine: readonly Extent[], where: string): void {
     if (!this.#exists(number)) refuse('media.bounds', where, `Cluster ${number} is not there.`);
+    const page = Math.floor(number / PAGE);
+    let taken = this.#taken.get(page);
+    if (taken === undefined) this.#taken.set(page, (taken = new Uint8Array(PAGE / 8)));
     const bit = 1 << (number & 7);
-    const byte = number >> 3;
-    if ((this.#taken[byte]! & bit) !== 0) {
+    const byte = (number % PAGE) >> 3;
+    if ((taken[byte]! & bit) !== 0) {
       const place = this.#placeOf(number);
       const own = mine.some(({ start, length }) => place >= start && place < start + length);
       if (own) refuse('media.loop', where, `Its chain comes back to cluster ${number}.`);
       refuse('media.overlap', where, `Cluster ${number} belongs to another file or folder.`);
     }
-    this.#taken[byte]! |= bit;
+    taken[byte]! |= bit;
   }
 
   /** Where a cluster's entry lies in the table, and how many bytes of it are looked at. */

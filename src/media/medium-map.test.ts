@@ -77,6 +77,26 @@ test('a partition that is empty is nothing, and a medium with nothing else is re
   assert.ok('reason' in none && none.reason.code === 'media.file-system');
 });
 
+test('what is more than a medium may cost is refused', async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 50_001 }, (_, index) => [`${index % 4}/${index}`, Buffer.alloc(0)] as const),
+  );
+  const deep = `${Array.from({ length: 64 }, () => 'd').join('/')}/x`;
+  for (const image of [
+    makeFat('FAT32', many).image,
+    makeFat('FAT12', { [deep]: Buffer.alloc(0) }).image,
+    makeExfat({ [deep]: Buffer.alloc(0) }).image,
+    makeIso({ [deep]: Buffer.alloc(0) }).image,
+    makeUdf({ [deep]: Buffer.alloc(0) }).image,
+  ]) {
+    const map = await readMedium(image);
+    assert.ok('reason' in map);
+    assert.equal(map.reason.code, 'media.limit', map.reason.detail);
+  }
+  const allowed = deep.slice(2);
+  await mapOf(makeFat('FAT12', { [allowed]: Buffer.alloc(0) }).image);
+});
+
 test('each rule about bytes of a medium is broken by a case, and each case breaks a rule', async () => {
   const page = await readFile(new URL('../../docs/spec/media.md', import.meta.url), 'utf8');
   // What is asked of the reader (01), and the parts about bundle and faults (50, 60), are shown where these are read.
