@@ -285,7 +285,7 @@ class UdfReading {
         }
       }
       if (next === undefined) break;
-      // CVE-2015-4167 and others: lists of pieces without end.
+      // Such a list names where it goes on, which may be itself.
       if (seen.has(next) || seen.size >= DESCRIPTORS) refuse('media.loop', where, 'The list of its pieces comes back.');
       seen.add(next);
       const continued = await this.#space.at(next * this.#block, this.#block, where);

@@ -49,7 +49,7 @@ test('a stick is judged, refused for what lies beside the bundle, and admitted w
     write(join(folder, name), makeFat('FAT16', { 'media/one.bundle': bundle, ...tree }).image);
 
   const hostile = await stick('hostile.img', { 'autorun.inf': Buffer.from('[autorun]\nopen=evil.exe\n') });
-  assert.equal((await run(['examine', hostile], 1)).reasons[0].code, 'examine.autorun');
+  assert.equal((await run(['examine', hostile, '--as', 'medium'], 1)).reasons[0].code, 'examine.autorun');
   const refused = await run(admit(hostile), 1);
   assert.deepEqual([refused.verdict, refused.reasons[0].code], ['refused', 'examine.autorun']);
   assert.ok(Number.isInteger(refused.ledger.index), 'the refusal is evidence');
