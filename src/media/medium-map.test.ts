@@ -58,6 +58,12 @@ test('a disc of ISO 9660 without Rock Ridge has the names of its Joliet tree', a
   await judgeTree(makeIso(TREE, false).image);
 });
 
+test('FAT32: a folder below the root may name the root by its cluster', async () => {
+  const { image, place, cluster } = makeFat('FAT32', TREE);
+  image.number(place(cluster('docs')) + 32 + 26, 2, 2);
+  await judgeTree(image);
+});
+
 test('a bundle without a file system is found at the start of a medium or of a partition', async () => {
   const bare = new Image(4096);
   bare.write(0, Buffer.from('sallyport-bundle/1\0'));
