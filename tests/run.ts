@@ -101,6 +101,7 @@ const SLOW = [
   'src/enclave/without-routes.test.ts',
   'src/rehearse/supervised-service.test.ts',
   'src/gate/examine.test.ts',
+  'src/gate/raw-medium.test.ts',
   'src/media/damage.test.ts',
   'src/media/medium-map.test.ts',
   'src/ledger/crash.test.ts',

@@ -52,9 +52,15 @@ async function sides(t: { after(fn: () => Promise<void>): void }) {
   const inside = async () => {
     const home = `${outside.folder}/in${number++}`;
     await createSide(nodeFiles, home, { site: 'high', purpose: 'one-person', clock: outside.world.clock });
-    const run = async (path: string, over: { files?: Files; name?: string } = {}) =>
+    const run = async (path: string, over: { files?: Files; name?: string; hold?: boolean } = {}) =>
       admit.run(
-        { bundle: path, home, root: outside.root, ...(over.name === undefined ? {} : { path: over.name }) },
+        {
+          bundle: path,
+          home,
+          root: outside.root,
+          ...(over.name === undefined ? {} : { path: over.name }),
+          ...(over.hold === undefined ? {} : { hold: over.hold }),
+        },
         { ...outside.world, files: over.files ?? nodeFiles },
       );
     const rest = async (): Promise<string[]> => {
@@ -137,6 +143,11 @@ test('a bundle without a file system ends where it ends, whatever lies behind it
   const { verdict, figures } = await side.run(whole, { files });
   assert.deepEqual([verdict, figures.read], ['admitted', bundle.length], 'bad sectors behind its end are no matter');
   await side.holds();
+
+  const waiting = await inside();
+  const held = await waiting.run(whole, { files, hold: true });
+  assert.equal(held.verdict, 'held');
+  assert.ok((await readFile(`${held.held}/bundle`)).equals(bundle), 'what waits is the bundle and nothing behind it');
 });
 
 test('a read that fails anywhere is a fault, and the inside is as it was', async (t) => {

@@ -6,7 +6,7 @@ const FORGED = 'Do not use this medium. Keep it as evidence and ask the sealing 
 export const bundleCatalogue = {
   'bundle.unreadable': {
     title: 'The bundle cannot be read from where it lies.',
-    fix: 'Check the path and that the medium is mounted; if the medium reports errors, ask for a new copy.',
+    fix: 'Check the path and that this user may read it; if the medium reports errors, ask for a new copy.',
   },
   'seal.no-lock': {
     title: 'There is no sallyport.lock to seal.',

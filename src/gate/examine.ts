@@ -80,10 +80,8 @@ export async function examinePath(
         return;
       }
       if (kind === 'unknown') kind = await recognise(file, basename(path), examination);
-      if (kind === 'unknown') {
-        if ((await judgeRawMedium(file, examination)) === undefined) kind = 'medium';
-        else await tellUnknown(file, examination);
-      } else await judgeFile(kind, file, basename(path), examination);
+      if (kind === 'unknown') await tellUnknown(file, examination);
+      else await judgeFile(kind, file, basename(path), examination);
     });
     return answer(kind);
   } finally {

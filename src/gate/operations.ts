@@ -30,7 +30,11 @@ export const examine = operation({
   name: ['examine'],
   summary: 'Judge one file or folder as hostile: may it be unpacked',
   parameters: [
-    { key: 'path', form: 'PATH', help: 'an archive, package, JSON document, OCI layout folder or mounted medium' },
+    {
+      key: 'path',
+      form: 'PATH',
+      help: 'an archive, package, JSON document, OCI layout folder, mounted medium, block device or image of one',
+    },
     { key: 'as', form: '--as KIND', help: `what it is meant to be: ${KINDS.join(', ')}` },
   ],
   input: examineInput,

@@ -1,8 +1,12 @@
+import { LIMITS } from './limits.ts';
 import type { MediumBytes } from './medium-bytes.ts';
 import { refuse } from './problem.ts';
 import { type Extent, extend } from './volume.ts';
 
 const BLOCK = 32 * 1024;
+/** Clusters of which one page of bits speaks. */
+const PAGE = 64 * 1024;
+const FULL = new Uint8Array(PAGE / 8).fill(0xff);
 
 /** Where clusters lie, and the table that says which follows which. */
 export interface ClusterMap {
@@ -18,15 +22,21 @@ export interface ClusterMap {
   readonly count: number;
 }
 
+/** A part of the table. */
+interface Block {
+  readonly start: number;
+  readonly bytes: Buffer;
+}
+
 /** Follows chains of clusters. Each cluster belongs to one file: whatever comes to it a second time is refused. */
 export class Clusters {
   readonly map: ClusterMap;
-  readonly #taken: Uint8Array;
-  #block: { readonly start: number; readonly bytes: Buffer } | undefined;
+  /** A bit a cluster, in pages: what a device claims to hold takes no memory. */
+  readonly #taken = new Map<number, Uint8Array>();
+  #block: Block | undefined;
 
   constructor(map: ClusterMap) {
     this.map = map;
-    this.#taken = new Uint8Array(Math.ceil((map.count + 2) / 8));
   }
 
   /** All clusters from `first` to the end of the chain, at most `most` of them. */
@@ -38,7 +48,16 @@ export class Clusters {
       this.#take(number, extents, where);
       if (count >= most) refuse('media.size', where, `Its chain has more than ${most} clusters.`);
       extend(extents, this.#placeOf(number), clusterSize);
-      const next = await this.#next(number, where);
+      if (extents.length > LIMITS.extents) {
+        refuse('media.limit', where, `It lies in more than ${LIMITS.extents} pieces.`);
+      }
+      const { at, length } = this.#entryOf(number);
+      let block = this.#block;
+      // A large file has millions of links: only a new part of the table is waited for.
+      if (block === undefined || at < block.start || at + length > block.start + block.bytes.length) {
+        block = this.#block = await this.#load(at, where);
+      }
+      const next = this.#next(number, block.bytes.subarray(at - block.start), where);
       if (next === 'end') return extents;
       number = next;
     }
@@ -50,7 +69,19 @@ export class Clusters {
     if (!this.#exists(first) || !this.#exists(first + count - 1)) {
       refuse('media.bounds', where, `${count} clusters from ${first} are not there.`);
     }
-    for (let number = first; number < first + count; number++) this.#take(number, [], where);
+    for (let number = first; number < first + count;) {
+      const page = Math.floor(number / PAGE);
+      if (number % PAGE !== 0 || number + PAGE > first + count) {
+        this.#take(number, [], where);
+        number += 1;
+        continue;
+      }
+      // A run may be billions of clusters long, on a device that says that it is so large.
+      if (this.#taken.has(page))
+        refuse('media.overlap', where, 'Some of its clusters belong to another file or folder.');
+      this.#taken.set(page, FULL);
+      number += PAGE;
+    }
     return [{ start: this.#placeOf(first), length: count * clusterSize }];
   }
 
@@ -64,21 +95,29 @@ export class Clusters {
 
   #take(number: number, mine: readonly Extent[], where: string): void {
     if (!this.#exists(number)) refuse('media.bounds', where, `Cluster ${number} is not there.`);
+    const page = Math.floor(number / PAGE);
+    let taken = this.#taken.get(page);
+    if (taken === undefined) this.#taken.set(page, (taken = new Uint8Array(PAGE / 8)));
     const bit = 1 << (number & 7);
-    const byte = number >> 3;
-    if ((this.#taken[byte]! & bit) !== 0) {
+    const byte = (number % PAGE) >> 3;
+    if ((taken[byte]! & bit) !== 0) {
       const place = this.#placeOf(number);
       const own = mine.some(({ start, length }) => place >= start && place < start + length);
       if (own) refuse('media.loop', where, `Its chain comes back to cluster ${number}.`);
       refuse('media.overlap', where, `Cluster ${number} belongs to another file or folder.`);
     }
-    this.#taken[byte]! |= bit;
+    taken[byte]! |= bit;
   }
 
-  async #next(number: number, where: string): Promise<number | 'end'> {
+  /** Where a cluster's entry lies in the table, and how many bytes of it are looked at. */
+  #entryOf(number: number): { at: number; length: number } {
     const { width } = this.map;
     const at = width === 12 ? number + (number >> 1) : width === 16 ? number * 2 : number * 4;
-    const entry = await this.#entry(at, width <= 16 ? 2 : 4, where);
+    return { at, length: width <= 16 ? 2 : 4 };
+  }
+
+  #next(number: number, entry: Buffer, where: string): number | 'end' {
+    const { width } = this.map;
     const value =
       width === 12
         ? (entry.readUInt16LE(0) >> ((number & 1) * 4)) & 0xfff
@@ -94,24 +133,20 @@ export class Clusters {
     return value;
   }
 
-  /** From the first copy, after the same bytes of the others were compared with it. */
-  async #entry(at: number, length: number, where: string): Promise<Buffer> {
-    let block = this.#block;
-    if (block === undefined || at < block.start || at + length > block.start + block.bytes.length) {
-      const { bytes, tables, count, width } = this.map;
-      const tableSize = Math.ceil(((count + 2) * (width === 28 ? 32 : width)) / 8);
-      const start = Math.floor(at / BLOCK) * BLOCK;
-      // One byte of the next block: an entry of 12 bits lies across.
-      const size = Math.min(BLOCK + 1, tableSize - start);
-      const [first, ...others] = tables;
-      const read = await bytes.at(first! + start, size, 'file allocation table');
-      for (const other of others) {
-        if (!read.equals(await bytes.at(other + start, size, 'file allocation table'))) {
-          refuse('media.copies-differ', where, 'The file allocation tables differ.');
-        }
+  /** A part of the first table, after the same part of the other was compared with it. */
+  async #load(at: number, where: string): Promise<Block> {
+    const { bytes, tables, count, width } = this.map;
+    const tableSize = Math.ceil(((count + 2) * (width === 28 ? 32 : width)) / 8);
+    const start = Math.floor(at / BLOCK) * BLOCK;
+    // One byte of the next block: an entry of 12 bits lies across.
+    const size = Math.min(BLOCK + 1, tableSize - start);
+    const [first, ...others] = tables;
+    const read = await bytes.at(first! + start, size, 'file allocation table');
+    for (const other of others) {
+      if (!read.equals(await bytes.at(other + start, size, 'file allocation table'))) {
+        refuse('media.copies-differ', where, 'The file allocation tables differ.');
       }
-      block = this.#block = { start, bytes: read };
     }
-    return block.bytes.subarray(at - block.start, at - block.start + length);
+    return { start, bytes: read };
   }
 }

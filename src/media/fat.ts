@@ -232,7 +232,9 @@ class FatReading {
     const due = number === 0 ? '.          ' : '..         ';
     if (name !== due || (slot[11]! & ATTRIBUTES.folder) === 0) refuse('media.entry', where, 'It does not name itself.');
     const cluster = this.#clusterOf(slot);
-    if (cluster !== (number === 0 ? folder.cluster : folder.parent)) {
+    // The root is 0 there, also of FAT32; some cameras write its cluster.
+    const isRoot = number === 1 && folder.parent === 0 && cluster === this.#layout.rootCluster;
+    if (!isRoot && cluster !== (number === 0 ? folder.cluster : folder.parent)) {
       refuse('media.entry', where, `Its entry ${due.trim()} leads to cluster ${cluster}.`);
     }
   }

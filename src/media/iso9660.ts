@@ -301,7 +301,7 @@ class IsoReading {
       }
       if (next === undefined) break;
       const key = `${next.block} ${next.offset}`;
-      // CVE-2014-5471, CVE-2014-9420: continuations without end.
+      // CVE-2014-9420: continuations without end.
       if (seen.has(key) || seen.size >= 32) refuse('media.loop', where, 'Its system use entries come back.');
       seen.add(key);
       if (next.offset + next.length > SECTOR)

@@ -9,9 +9,9 @@ export const LIMITS = {
   /** Bytes of all paths together. */
   pathBytes: 16 * 1024 * 1024,
   /** Pieces in which all files lie. */
-  extents: 1_000_000,
+  extents: 250_000,
   /** Bytes of folders, tables and headers that are read from one medium. */
-  structure: 256 * 1024 * 1024,
+  structure: 64 * 1024 * 1024,
   partitions: 128,
   /** Bytes at the start of a partition that must be zero where it counts as empty. */
   empty: 128 * 1024,

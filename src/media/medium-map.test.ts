@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { printable } from '#kernel';
 import { streamOf } from './bundle-stream.ts';
@@ -57,6 +58,12 @@ test('a disc of ISO 9660 without Rock Ridge has the names of its Joliet tree', a
   await judgeTree(makeIso(TREE, false).image);
 });
 
+test('FAT32: a folder below the root may name the root by its cluster', async () => {
+  const { image, place, cluster } = makeFat('FAT32', TREE);
+  image.number(place(cluster('docs')) + 32 + 26, 2, 2);
+  await judgeTree(image);
+});
+
 test('a bundle without a file system is found at the start of a medium or of a partition', async () => {
   const bare = new Image(4096);
   bare.write(0, Buffer.from('sallyport-bundle/1\0'));
@@ -74,6 +81,35 @@ test('a partition that is empty is nothing, and a medium with nothing else is re
   assert.equal((await mapOf(two)).volumes.length, 1);
   const none = await readMedium(makeMbr([{ start: 64, image: new Image(8192) }]));
   assert.ok('reason' in none && none.reason.code === 'media.file-system');
+});
+
+test('what is more than a medium may cost is refused', async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 50_001 }, (_, index) => [`${index % 4}/${index}`, Buffer.alloc(0)] as const),
+  );
+  const deep = `${Array.from({ length: 64 }, () => 'd').join('/')}/x`;
+  for (const image of [
+    makeFat('FAT32', many).image,
+    makeFat('FAT12', { [deep]: Buffer.alloc(0) }).image,
+    makeExfat({ [deep]: Buffer.alloc(0) }).image,
+    makeIso({ [deep]: Buffer.alloc(0) }).image,
+    makeUdf({ [deep]: Buffer.alloc(0) }).image,
+  ]) {
+    const map = await readMedium(image);
+    assert.ok('reason' in map);
+    assert.equal(map.reason.code, 'media.limit', map.reason.detail);
+  }
+  const allowed = deep.slice(2);
+  await mapOf(makeFat('FAT12', { [allowed]: Buffer.alloc(0) }).image);
+});
+
+test('each rule about bytes of a medium is broken by a case, and each case breaks a rule', async () => {
+  const page = await readFile(new URL('../../docs/spec/media.md', import.meta.url), 'utf8');
+  // What is asked of the reader (01), and the parts about bundle and faults (50, 60), are shown where these are read.
+  const stated = [...page.matchAll(/^- \*\*(MED-\d\d)\*\*/gm)].map(([, rule]) => rule!);
+  const broken = new Set(hostileMedia.map(({ rule }) => rule));
+  assert.deepEqual([...broken].sort(), stated.filter((rule) => rule !== 'MED-01' && rule < 'MED-50').sort());
+  assert.equal(new Set(hostileMedia.map(({ name }) => name)).size, hostileMedia.length);
 });
 
 for (const { name, code, make, rule } of hostileMedia) {

@@ -285,7 +285,7 @@ class UdfReading {
         }
       }
       if (next === undefined) break;
-      // CVE-2015-4167 and others: lists of pieces without end.
+      // Such a list names where it goes on, which may be itself.
       if (seen.has(next) || seen.size >= DESCRIPTORS) refuse('media.loop', where, 'The list of its pieces comes back.');
       seen.add(next);
       const continued = await this.#space.at(next * this.#block, this.#block, where);
@@ -316,6 +316,7 @@ class UdfReading {
     }
     const bytes = Buffer.concat(parts);
     let parents = 0;
+    let piece = 0;
     for (let at = 0; at < bytes.length;) {
       this.#spending.slot(where);
       if (at + 38 > bytes.length) refuse('media.entry', where, 'An entry of it is cut.');
@@ -324,7 +325,8 @@ class UdfReading {
       const whole = Math.ceil((38 + implementation + nameLength) / 4) * 4;
       if (at + whole > bytes.length) refuse('media.bounds', where, 'An entry of it goes beyond its end.');
       const entry = bytes.subarray(at, at + whole);
-      const begun = starts.findLast((one) => one.at <= at)!;
+      while (piece + 1 < starts.length && starts[piece + 1]!.at <= at) piece += 1;
+      const begun = starts[piece]!;
       judgeTag(entry, Math.floor(begun.block + (at - begun.at) / this.#block), TAG.identifier, where);
       at += whole;
       const characteristics = entry[18]!;

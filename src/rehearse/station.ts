@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, type Files } from '#kernel';
+import { errorCode, errorMessage, type Files, printable } from '#kernel';
 
 /** One thing that an import station must be, and whether it is. What could not be found out is `unknown`, never `ok`. */
 export interface StationCheck {
@@ -132,7 +132,13 @@ export async function checkStation(
   const checks: StationCheck[] = [];
   const check = async (name: string, costs: string, fix: string, answer: () => Promise<Answer>): Promise<void> => {
     const { state, found } = await answer().catch((error: unknown) => unknown(errorMessage(error)));
-    checks.push({ name, state, found, costs: state === 'ok' ? '' : costs, fix: state === 'ok' ? '' : fix });
+    checks.push({
+      name,
+      state,
+      found: printable(found).slice(0, 500),
+      costs: state === 'ok' ? '' : costs,
+      fix: state === 'ok' ? '' : fix,
+    });
   };
   const MOUNTS = 'the kernel parses a file system that nobody has judged';
 

@@ -69,12 +69,14 @@ export type Tree = Readonly<Record<string, Uint8Array | undefined>>;
 /** The tree as folders with what they hold, root first. */
 export function foldersOf(tree: Tree): Map<string, { name: string; path: string; content: Uint8Array | undefined }[]> {
   const folders = new Map<string, { name: string; path: string; content: Uint8Array | undefined }[]>([['', []]]);
+  const seen = new Set<string>();
   for (const [given, content] of Object.entries(tree)) {
     const parts = given.replace(/\/$/, '').split('/');
     for (let depth = 1; depth <= parts.length; depth++) {
       const path = parts.slice(0, depth).join('/');
       const folder = folders.get(parts.slice(0, depth - 1).join('/'))!;
-      if (folder.some((one) => one.path === path)) continue;
+      if (seen.has(path)) continue;
+      seen.add(path);
       const isFile = depth === parts.length && content !== undefined;
       folder.push({ name: parts[depth - 1]!, path, content: isFile ? content : undefined });
       if (!isFile) folders.set(path, []);

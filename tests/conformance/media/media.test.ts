@@ -168,7 +168,7 @@ for (const [bits, megabytes] of KINDS) {
     assert.deepEqual(sorted(contents), sorted(await by7z(path)), '7-Zip sees the same');
     const { answer } = await admit(path);
     assert.deepEqual([answer.verdict, answer.figures.read], ['admitted', bundle.length]);
-    assert.equal((await run(['examine', path])).as, 'medium');
+    assert.equal((await run(['examine', path, '--as', 'medium'])).verdict, 'accept');
     assert.equal((await run(['inspect', path])).bundle.sequence, 1);
   });
 }
@@ -238,7 +238,7 @@ test('UDF of mkudffs: plain partitions are read, others refused by name', { skip
   assert.equal((await run(['inspect', 'udf-2.01-512.img'], 1)).reasons[0].code, 'media.no-bundle');
   const sparable = await empty('udf-cdrw.img', 32);
   must(tool('mkudffs'), ['--media-type=cdrw', sparable]);
-  assert.equal((await run(['examine', sparable], 1)).reasons[0].code, 'media.feature');
+  assert.equal((await run(['examine', sparable, '--as', 'medium'], 1)).reasons[0].code, 'media.feature');
 });
 
 test('what we make for our tests, others find clean', { skip: noTools }, async () => {
