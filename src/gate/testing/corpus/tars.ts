@@ -380,7 +380,7 @@ export const tarCases: readonly HostileCase[] = [
     'HC-16',
     'nested-xz',
     'CVE-2026-28407',
-    'unreadable',
+    'truncated',
     of({ name: 'in.tar.xz', body: Buffer.from('fd377a585a000004e6d6b446', 'hex') }),
   ),
   one(
@@ -507,6 +507,7 @@ export const tarCases: readonly HostileCase[] = [
     '',
     of({ name: '\u65e5\u672c\u8a9e.txt', body: 'x' }, { name: 'gr\u00fc\u00dfe', body: 'x' }),
   ),
+  one('control', 'star-times', '', '', of({ ...ok, at: [[476, '14631237430\u000014631237430\u0000']] })),
   one('control', 'v7', '', '', of({ ...ok, at: [[257, '\0\0\0\0\0\0\0\0']] })),
   one('control', 'gzip', '', '', () => gzip(tar(ok)), 'tgz'),
   one('control', 'zstd', '', '', () => zstdCompressSync(tar(ok)), 'tar.zst'),
