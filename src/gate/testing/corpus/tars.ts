@@ -35,6 +35,18 @@ function nestedTars(depth: number): Buffer {
   return inner;
 }
 
+/** `tar(ok)` as liblzma compresses it; nothing here writes xz. */
+const xz = Buffer.from(
+  '/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4Af/AERdADCLiofEDvKXpPh1PcWp7dmXqZhJyAi8azFkhguXriIP2boQ+xnBek86Vb9JSWWy' +
+    'hCKXyF3l87aF2wOa+4UWuTjkEoAAAOji5khgwVN2AAFggBAAAACKPF4qscRn+wIAAAAABFla',
+  'base64',
+);
+const xzWith = (at: number): Buffer => {
+  const bytes = Buffer.from(xz);
+  bytes[at < 0 ? bytes.length + at : at]! ^= 1;
+  return bytes;
+};
+
 /** Cases of tar archives, plain and compressed. */
 export const tarCases: readonly HostileCase[] = [
   named('../evil', 'HC-01', 'name-parent', 'parent', 'CVE-2018-1002207, CVE-2007-4559'),
@@ -225,6 +237,13 @@ export const tarCases: readonly HostileCase[] = [
     () => Buffer.concat([zstdCompressSync(tar(ok)), text('hidden')]),
     'tar.zst',
   ),
+
+  one('HC-09', 'xz-two-streams', '', 'concatenated', () => Buffer.concat([xz, xz]), 'tar.xz'),
+  one('HC-09', 'xz-trailing', '', 'trailing', () => Buffer.concat([xz, text('hidden')]), 'tar.xz'),
+  one('HC-09', 'xz-header-flags', '', 'checksum', () => xzWith(7), 'tar.xz'),
+  one('HC-09', 'xz-block-header', '', 'checksum', () => xzWith(16), 'tar.xz'),
+  one('HC-09', 'xz-footer', '', 'checksum', () => xzWith(-5), 'tar.xz'),
+  one('HC-09', 'xz-no-end', '', 'truncated', () => xz.subarray(0, -12), 'tar.xz'),
 
   one(
     'HC-10',
@@ -511,6 +530,7 @@ export const tarCases: readonly HostileCase[] = [
   one('control', 'v7', '', '', of({ ...ok, at: [[257, '\0\0\0\0\0\0\0\0']] })),
   one('control', 'gzip', '', '', () => gzip(tar(ok)), 'tgz'),
   one('control', 'zstd', '', '', () => zstdCompressSync(tar(ok)), 'tar.zst'),
+  one('control', 'xz', '', '', () => xz, 'tar.xz'),
   one(
     'control',
     'nested',
