@@ -125,10 +125,18 @@ function decodeHeader(block: Uint8Array, at: number): Header {
   let name = textOf(block.subarray(0, 100), 'name', oddities);
   const linkName = textOf(block.subarray(157, 257), 'link name', oddities);
   if (posix) {
-    const prefix = textOf(block.subarray(345, 500), 'prefix', oddities);
+    const prefix = textOf(block.subarray(345, hasTimes(block) ? 475 : 500), 'prefix', oddities);
     if (prefix.length > 0) name = Buffer.concat([prefix, Buffer.from('/'), name]);
   }
   return { flag, size, mode: mode & 0o7777, name, linkName, oddities };
+}
+
+/**
+ * Whether the end of the prefix holds two times, as star and npm's tar write them: behind a NUL, where every reader's
+ * prefix has ended.
+ */
+function hasTimes(block: Uint8Array): boolean {
+  return block[475] === 0 && /^(?:[0-7]{11}[ \0]){2}$/.test(Buffer.from(block.subarray(476, 500)).toString('latin1'));
 }
 
 /** Records of a pax header (POSIX.1-2001, "pax Header Block"): `length key=value\n`, each key once. */

@@ -20,6 +20,11 @@ const LENGTH_HIGH = LENGTH_MIDDLE + POSITIONS * 8;
 const REP_LENGTH = LENGTH + LENGTH_HIGH + 256;
 const LITERAL = REP_LENGTH + LENGTH_HIGH + 256;
 const HALF = 1024;
+/** The range decoder: numbers of 32 bits without a sign, which are fast in an array and slow in fields. */
+const RANGE = 0;
+const CODE = 1;
+/** Where the next byte of the input is. */
+const AT = 2;
 
 /** The largest chunk of LZMA2, in bytes of content. */
 export const LZMA2_CHUNK = 2 * 1024 * 1024;
@@ -47,9 +52,7 @@ export class Lzma2 {
   #due: 'dictionary' | 'properties' | 'state' | 'nothing' = 'dictionary';
   // The range decoder.
   #input: Uint8Array = Buffer.alloc(0);
-  #at = 0;
-  #range = 0;
-  #code = 0;
+  readonly #coder = new Uint32Array(3);
 
   constructor(window: number) {
     this.#window = window;
@@ -80,13 +83,13 @@ export class Lzma2 {
     this.#due = 'nothing';
     this.#room(size);
     this.#input = bytes;
-    this.#at = 5;
     if (bytes.length < 5 || bytes[0] !== 0) fail('A chunk begins wrongly.');
-    this.#range = 0xffffffff;
-    this.#code = ((bytes[1]! << 24) | (bytes[2]! << 16) | (bytes[3]! << 8) | bytes[4]!) >>> 0;
+    this.#coder[RANGE] = 0xffffffff;
+    this.#coder[CODE] = (bytes[1]! << 24) | (bytes[2]! << 16) | (bytes[3]! << 8) | bytes[4]!;
+    this.#coder[AT] = 5;
     const from = this.#end;
     this.#expand(from + size);
-    if (this.#at !== bytes.length || this.#code !== 0) fail('A chunk does not end where it says.');
+    if (this.#coder[AT] !== bytes.length || this.#coder[CODE] !== 0) fail('A chunk does not end where it says.');
     return Uint8Array.prototype.slice.call(this.#kept, from, this.#end);
   }
 
@@ -186,27 +189,33 @@ export class Lzma2 {
   }
 
   #bit(index: number): number {
-    const probability = this.#probabilities[index]!;
-    const bound = (this.#range >>> 11) * probability;
-    let bit = 0;
-    if (this.#code < bound) {
-      this.#range = bound;
-      this.#probabilities[index] = probability + ((2048 - probability) >> 5);
-    } else {
-      this.#range -= bound;
-      this.#code -= bound;
-      this.#probabilities[index] = probability - (probability >> 5);
-      bit = 1;
+    const coder = this.#coder;
+    const probabilities = this.#probabilities;
+    const probability = probabilities[index]!;
+    const range = coder[RANGE]!;
+    const code = coder[CODE]!;
+    const bound = Math.imul(range >>> 11, probability) >>> 0;
+    if (code < bound) {
+      probabilities[index] = probability + ((2048 - probability) >> 5);
+      coder[RANGE] = bound;
+      if (bound < 0x1000000) this.#next();
+      return 0;
     }
-    if (this.#range < 0x1000000) this.#next();
-    return bit;
+    probabilities[index] = probability - (probability >> 5);
+    const left = (range - bound) >>> 0;
+    coder[RANGE] = left;
+    coder[CODE] = code - bound;
+    if (left < 0x1000000) this.#next();
+    return 1;
   }
 
   #next(): void {
-    if (this.#at >= this.#input.length) fail('A chunk is too short.');
-    this.#range = (this.#range << 8) >>> 0;
-    this.#code = ((this.#code << 8) | this.#input[this.#at]!) >>> 0;
-    this.#at += 1;
+    const coder = this.#coder;
+    const at = coder[AT]!;
+    if (at >= this.#input.length) fail('A chunk is too short.');
+    coder[RANGE] = coder[RANGE]! << 8;
+    coder[CODE] = (coder[CODE]! << 8) | this.#input[at]!;
+    coder[AT] = at + 1;
   }
 
   #tree(start: number, bits: number): number {
@@ -227,13 +236,17 @@ export class Lzma2 {
   }
 
   #direct(bits: number): number {
+    const coder = this.#coder;
     let value = 0;
     for (let at = 0; at < bits; at++) {
-      this.#range >>>= 1;
-      const bit = this.#code >= this.#range ? 1 : 0;
-      if (bit === 1) this.#code -= this.#range;
-      if (this.#range < 0x1000000) this.#next();
-      value = value * 2 + bit;
+      const range = coder[RANGE]! >>> 1;
+      const code = coder[CODE]!;
+      coder[RANGE] = range;
+      if (code >= range) {
+        coder[CODE] = code - range;
+        value = value * 2 + 1;
+      } else value *= 2;
+      if (range < 0x1000000) this.#next();
     }
     return value;
   }

@@ -8,13 +8,14 @@ import {
   sourceOf,
   type TarMember,
   tarMembers,
+  xzExpanded,
   zstdExpanded,
   type ZipMember,
 } from '#formats';
 import { codeOf, type Examination } from './examination.ts';
 import type { ReasonCode } from './faults.ts';
 import { LIMITS } from './limits.ts';
-import { containerOf, MAGIC_BYTES, promisesArchive } from './magic.ts';
+import { type Compression, type Container, containerOf, MAGIC_BYTES, promisesArchive } from './magic.ts';
 import { judgeName, type NameRules } from './member-name.ts';
 import { MemberTree, staysInside } from './member-tree.ts';
 
@@ -134,6 +135,23 @@ class Contents {
     if (!this.#rules.layer && (mode & 0o7000) !== 0) {
       this.say(name, 'examine.mode', `Its mode ${mode.toString(8)} becomes ${(mode & 0o777).toString(8)}.`);
     }
+  }
+}
+
+export function isCompression(kind: Container | undefined): kind is Compression {
+  return kind === 'gzip' || kind === 'zstd' || kind === 'xz';
+}
+
+/** What compressed bytes expand to, counted; one member, frame or stream unless `many` says that several are one content. */
+export function expanded(kind: Compression, source: ByteSource, examination: Examination, many = false): ByteSource {
+  const spend = (bytes: number): void => examination.spend(bytes);
+  switch (kind) {
+    case 'gzip':
+      return gunzipped(source, { spend, many });
+    case 'zstd':
+      return zstdExpanded(source, { spend, many });
+    case 'xz':
+      return xzExpanded(source, spend);
   }
 }
 
@@ -312,7 +330,6 @@ export async function judgeContainer(
     return;
   }
   const container = containerOf(await source.peek(MAGIC_BYTES));
-  const spend = (bytes: number): void => examination.spend(bytes);
   switch (container?.kind) {
     case 'unreadable':
       examination.found(
@@ -322,9 +339,9 @@ export async function judgeContainer(
       );
       return;
     case 'gzip':
-    case 'zstd': {
-      const options = { spend, many: false };
-      const inner = container.kind === 'gzip' ? gunzipped(source, options) : zstdExpanded(source, options);
+    case 'zstd':
+    case 'xz': {
+      const inner = expanded(container.kind, source, examination);
       const inside = containerOf(await inner.peek(MAGIC_BYTES));
       if (inside !== undefined)
         await judgeContainer(inner, examination, rules, { where, nesting: nesting + (inside.kind === 'tar' ? 0 : 1) });
@@ -342,12 +359,12 @@ export async function judgeContainer(
       }
       return;
     case 'zip': {
-      const bytes = await source.rest(LIMITS.nestedZip);
+      const bytes = await source.rest(examination.bounds.nestedZip);
       if (bytes === undefined) {
         examination.found(
           'examine.document-size',
           where,
-          `A zip inside an archive has more than ${LIMITS.nestedZip} bytes.`,
+          `A zip inside an archive has more than ${examination.bounds.nestedZip} bytes.`,
         );
         return;
       }
@@ -375,9 +392,8 @@ export async function judgeTarFile(
     await judgeTar(source, examination, rules, { visit });
     return true;
   }
-  if (kind !== 'gzip' && kind !== 'zstd') return false;
-  const options = { spend: (count: number) => examination.spend(count), many: false };
-  const inner = kind === 'gzip' ? gunzipped(source, options) : zstdExpanded(source, options);
+  if (!isCompression(kind)) return false;
+  const inner = expanded(kind, source, examination);
   if (containerOf(await inner.peek(MAGIC_BYTES))?.kind !== 'tar') {
     const isEmpty = (await inner.peek(1024)).every((byte) => byte === 0);
     if (!isEmpty) return false;

@@ -1,6 +1,6 @@
 import { sourceOf } from '#formats';
 import { type ArtifactRow, type Clock, describeIdentity, type Files, printable, type Reason } from '#kernel';
-import { judgeContainer, PLAIN } from './archive.ts';
+import { isCompression, judgeContainer, PLAIN } from './archive.ts';
 import { DROPPED, Examination } from './examination.ts';
 import { judgeFile, tellUnknown } from './examine.ts';
 import { type ImagePart, judgeImages } from './kinds/oci.ts';
@@ -158,8 +158,8 @@ const judgeAs =
 /** A file whose name promises an archive. One that is compressed and no archive is expanded, for its checksum. */
 async function examineArchive(file: OpenedFile, name: string, examination: Examination): Promise<void> {
   const start = await sourceOf(file).peek(MAGIC_BYTES);
-  const compressed = /^(?:gzip|zstd)$/.test(containerOf(start)?.kind ?? '');
-  if (compressed && /\.(?:gz|zst)$/i.test(name) && !/\.tar\.(?:gz|zst)$/i.test(name)) {
+  const compressed = isCompression(containerOf(start)?.kind);
+  if (compressed && /\.(?:gz|zst|xz)$/i.test(name) && !/\.tar\.(?:gz|zst|xz)$/i.test(name)) {
     await judgeContainer(sourceOf(file), examination, PLAIN, { where: '', nesting: 1 });
     return;
   }

@@ -137,7 +137,7 @@ export const gateCatalogue = {
   'examine.unreadable': {
     kind: 'reason',
     title: 'A part is in a form that cannot be read here, so nothing is known about it.',
-    fix: 'xz, bzip2, 7z, RAR, lz4 and encrypted archives are not read. Unpack that part where that is safe, and pack it with gzip or zstd.',
+    fix: 'bzip2, lzma, 7z, RAR, lz4 and encrypted archives are not read. Unpack that part where that is safe, and pack it with gzip or zstd.',
   },
   'examine.name-absolute': { kind: 'reason', title: 'A name is absolute.', fix: AGAIN },
   'examine.name-parent': { kind: 'reason', title: "A name leads out by '..'.", fix: MADE },

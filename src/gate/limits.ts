@@ -4,6 +4,8 @@ export interface Bounds {
   readonly entries: number;
   /** Names of one archive, with the folders between. */
   readonly names: number;
+  /** Bytes of a zip inside another archive, which is held in memory. */
+  readonly nestedZip: number;
   /** Bytes that decompression may give in all. */
   readonly expanded: number;
   /** Milliseconds after which an examination gives up, which is a refusal. */
@@ -63,6 +65,7 @@ export function doorBounds(size: number, noted: ReadonlySet<string>): Bounds {
   return {
     entries: 5_000_000,
     names: 300_000,
+    nestedZip: 48 * 1024 * 1024,
     expanded: Math.max(LIMITS.expanded, size * LIMITS.ratio),
     time: 60_000 + Math.ceil(size / 1024 ** 2) * 1000,
     systems: 'note',

@@ -1,12 +1,12 @@
 import { isTarHeader } from '#formats';
 
-export type Container = 'tar' | 'gzip' | 'zstd' | 'zip' | 'deb' | 'unreadable';
+export type Compression = 'gzip' | 'zstd' | 'xz';
+export type Container = Compression | 'tar' | 'zip' | 'deb' | 'unreadable';
 
 /** Bytes from the beginning that `containerOf` looks at. */
 export const MAGIC_BYTES = 512;
 
 const UNREADABLE: readonly (readonly [string, string])[] = [
-  ['xz', '\xfd7zXZ\0'],
   ['bzip2', 'BZh'],
   ['7z', "7z\xbc\xaf'\x1c"],
   ['RAR', 'Rar!\x1a\x07'],
@@ -21,6 +21,7 @@ export function containerOf(start: Uint8Array): { kind: Container; label: string
   const text = Buffer.from(start.subarray(0, 16)).toString('latin1');
   if (text.startsWith('\x1f\x8b')) return { kind: 'gzip', label: 'gzip' };
   if (text.startsWith('\x28\xb5\x2f\xfd')) return { kind: 'zstd', label: 'zstd' };
+  if (text.startsWith('\xfd7zXZ\0')) return { kind: 'xz', label: 'xz' };
   if (/^PK(?:\x03\x04|\x05\x06|\x07\x08)/.test(text)) return { kind: 'zip', label: 'zip' };
   // Other ar archives are object libraries, which nobody unpacks.
   if (text === '!<arch>\ndebian-b') return { kind: 'deb', label: 'Debian package' };

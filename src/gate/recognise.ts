@@ -1,7 +1,7 @@
-import { gunzipped, type RandomBytes, sourceOf, tarMembers, zstdExpanded } from '#formats';
-import { zipMembers } from './archive.ts';
+import { type RandomBytes, sourceOf, tarMembers } from '#formats';
+import { expanded, zipMembers } from './archive.ts';
 import type { Examination } from './examination.ts';
-import { containerOf, MAGIC_BYTES } from './magic.ts';
+import { type Compression, containerOf, MAGIC_BYTES } from './magic.ts';
 import type { ExamineKind } from './operations.ts';
 
 /**
@@ -26,6 +26,7 @@ export async function recognise(
       return zipKind(file, examination);
     case 'gzip':
     case 'zstd':
+    case 'xz':
     case 'tar':
       return tarKind(file, kind, ends(/\.tgz$/i), examination);
     case 'unreadable':
@@ -33,7 +34,7 @@ export async function recognise(
     case undefined:
       if (ends(/\.deb$/i)) return 'deb';
       if (ends(/\.zip$/i)) return 'zip';
-      if (ends(/\.(?:tar|tgz|tar\.gz|tar\.zst)$/i)) return 'tar';
+      if (ends(/\.(?:tar|tgz|txz|tar\.gz|tar\.zst|tar\.xz)$/i)) return 'tar';
       return ends(/\.json$/i) || /^(?:\xef\xbb\xbf)?[ \t\r\n]*[[{]/.test(Buffer.from(start).toString('latin1'))
         ? 'json'
         : 'unknown';
@@ -43,13 +44,12 @@ export async function recognise(
 /** By its first members. What is wrong with the archive is not said here: judging it comes next. */
 async function tarKind(
   file: RandomBytes,
-  kind: 'gzip' | 'zstd' | 'tar',
+  kind: Compression | 'tar',
   isTgz: boolean,
   examination: Examination,
 ): Promise<ExamineKind> {
   const source = sourceOf(file);
-  const options = { spend: (bytes: number) => examination.spend(bytes), many: false };
-  const inner = kind === 'tar' ? source : kind === 'gzip' ? gunzipped(source, options) : zstdExpanded(source, options);
+  const inner = kind === 'tar' ? source : expanded(kind, source, examination);
   let found: ExamineKind = 'tar';
   // In large npm packages package.json comes late; the folder is the same in all of them.
   let inPackage = isTgz;

@@ -1,5 +1,5 @@
-import { arMembers, type ByteSource, gunzipped, type RandomBytes, sourceOf, zstdExpanded } from '#formats';
-import { judgeTar, SYSTEM, type Visitor } from '../archive.ts';
+import { arMembers, type ByteSource, type RandomBytes, sourceOf } from '#formats';
+import { expanded, judgeTar, SYSTEM, type Visitor } from '../archive.ts';
 import type { Examination } from '../examination.ts';
 import { containerOf, MAGIC_BYTES } from '../magic.ts';
 import { isPlainWord } from '../member-name.ts';
@@ -41,17 +41,18 @@ async function judgePart(content: ByteSource, name: string, examination: Examina
       ? 'zstd'
       : name.endsWith('.tar')
         ? 'tar'
-        : 'unreadable';
+        : name.endsWith('.xz')
+          ? 'xz'
+          : 'unreadable';
   if (due === 'unreadable') {
-    examination.found('examine.unreadable', name, 'It is compressed with xz, bzip2 or lzma, which are not read here.');
+    examination.found('examine.unreadable', name, 'It is compressed with bzip2 or lzma, which are not read here.');
     return;
   }
   if (container?.kind !== due) {
     examination.found('examine.wrong-kind', name, `Its content is ${container?.label ?? 'no archive'}.`);
     return;
   }
-  const options = { spend: (bytes: number) => examination.spend(bytes), many: false };
-  const tar = due === 'tar' ? content : due === 'gzip' ? gunzipped(content, options) : zstdExpanded(content, options);
+  const tar = due === 'tar' ? content : expanded(due, content, examination);
   let control = 0;
   const visit: Visitor = ({ parts, kind, name: member }) => {
     if (!name.startsWith('control.tar') || kind !== 'file' || parts.length !== 1 || parts[0] !== 'control')

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { memoryFolder } from '#bundle/testing';
 import { examinePath } from '#gate';
-import { classes, hostileCorpus } from '#gate/testing';
+import { classes, hostileCorpus, layOut } from '#gate/testing';
 import { ledgerVerify } from '#ledger/operations';
 import { forgerySigner } from '#ledger/testing';
 import { nodeFiles, systemClock } from '#system';
 import { atDoor, bundleWith, contentRoot, logCases, standsFor, wholeCorpus } from './corpus.ts';
+import { sallyport } from '../../scripts/sallyport.ts';
 import { crossings } from './crossings.ts';
 import { type Inside, insideAt, put } from './side.ts';
 
@@ -144,6 +145,72 @@ test('logs: what no signature covers is refused by name, and the folder is only 
       await examinePath(at, undefined, world);
       assert.deepEqual(await readdir(at, { recursive: true }), names);
       for (const left of [at, `${at}.outside`]) await rm(left, { recursive: true, force: true });
+    });
+  }
+});
+
+test('one of each class by the command itself: exit 1, one document, and the reason in it', async (t) => {
+  const folder = await memoryFolder(t);
+  const root = await put(`${folder}/root.dsse.json`, contentRoot);
+  const vkey = await put(`${folder}/log.vkey`, `${forgerySigner.vkey}\n`);
+  const refusing = await insideAt(folder, 'in');
+  const first = <T extends { readonly id: string; readonly expect: string }>(all: readonly T[], id: string) =>
+    all.find((one) => one.id === id && one.expect === 'refuse');
+  for (const id of Object.keys(classes)) {
+    if (id === 'control') continue;
+    await t.test(id, async () => {
+      const hostile = hostileCorpus.find(
+        (one) => one.id === id && one.expect === 'refuse' && atDoor(one)?.expect === 'refuse',
+      );
+      const crossing = first(crossings, id);
+      const log = first(logCases, id);
+      const alone = first(hostileCorpus, id);
+      let words: readonly string[];
+      let codes: readonly string[];
+      if (hostile !== undefined) {
+        const bundle = await put(`${folder}/bundle`, (await bundleWith(hostile)) ?? '');
+        words = ['admit', bundle, '--root', root, '--home', refusing.home];
+        codes = hostile.codes;
+      } else if (log !== undefined) {
+        await log.make(join(folder, 'log'));
+        words = ['ledger', 'verify', join(folder, 'log'), '--vkey', vkey];
+        codes = log.codes;
+      } else if (crossing !== undefined && crossing.id !== 'HC-25') {
+        const at = join(folder, id);
+        await mkdir(at);
+        const { bundle, root: rootFile, before = [], rules, prepare, input } = await crossing.make(at);
+        const inside = await insideAt(at);
+        if (rules !== undefined)
+          await writeFile(`${inside.home}/admission.yaml`, `sallyport-admission: "1.0"\n${rules}`);
+        for (const earlier of before) await inside.admit({ bundle: earlier, root: rootFile });
+        await prepare?.(inside);
+        const scans = (input?.scan ?? []).flatMap((one) => ['--scan', one]);
+        words = ['admit', bundle, '--root', rootFile, '--home', inside.home, ...scans];
+        codes = crossing.codes;
+      } else if (id === 'HC-05') {
+        // Nothing of this class refuses: it is dropped, and said.
+        const dropped = hostileCorpus.find((one) => one.id === id)!;
+        const ran = await sallyport(folder, ['examine', await layOut(folder, dropped), '--as', dropped.as, '--json']);
+        assert.deepEqual([ran.code, ran.json.verdict], [0, 'neutralised']);
+        return;
+      } else if (alone !== undefined) {
+        words = ['examine', await layOut(folder, alone), '--as', alone.as];
+        codes = alone.codes;
+      } else {
+        assert.equal(id, 'HC-25');
+        // A bit that changed on the way: what changes while it is read is for the test above.
+        const at = join(folder, id);
+        await mkdir(at);
+        const changed = crossings.find(({ name }) => name === 'release-one-bit-of-a-blob')!;
+        const { bundle, root: rootFile } = await changed.make(at);
+        words = ['admit', bundle, '--root', rootFile, '--home', (await insideAt(at)).home];
+        codes = changed.codes;
+      }
+      const { code, json } = await sallyport(folder, [...words, '--json']);
+      const said = JSON.stringify(json.reasons);
+      assert.equal(code, 1, said);
+      assert.match(json.verdict, /^(?:refused?|unverified)$/);
+      for (const due of codes) assert.ok(said.includes(`"${due}"`), `${due}: ${said}`);
     });
   }
 });

@@ -21,22 +21,22 @@ interface TarFs {
   extract(target: string): Writable;
 }
 
-const require = createRequire(join(process.argv[2] ?? '', 'package.json'));
+const peer = createRequire(join(process.argv[2] ?? '', 'package.json'));
 
 async function treat(reader: string, archive: string, target: string): Promise<'taken' | 'warned' | 'refused'> {
   const zipped = archive.endsWith('.tgz') ? [createGunzip()] : [];
   try {
     if (reader === 'tar') {
       let warned = false;
-      await (require('tar') as Tar).x({ file: archive, cwd: target, onwarn: () => (warned = true) });
+      await (peer('tar') as Tar).x({ file: archive, cwd: target, onwarn: () => (warned = true) });
       return warned ? 'warned' : 'taken';
     }
     if (reader === 'tar-fs') {
-      await pipeline([createReadStream(archive), ...zipped, (require('tar-fs') as TarFs).extract(target)]);
+      await pipeline([createReadStream(archive), ...zipped, (peer('tar-fs') as TarFs).extract(target)]);
       return 'taken';
     }
     // It only lists; others write what it gives.
-    const extract = (require('tar-stream') as TarStream).extract();
+    const extract = (peer('tar-stream') as TarStream).extract();
     extract.on('entry', (_, stream, next) => {
       stream.on('end', next);
       stream.resume();

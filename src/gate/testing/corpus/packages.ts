@@ -429,7 +429,7 @@ const debCases: readonly HostileCase[] = [
     'HC-16',
     'data-xz',
     'CVE-2026-28407',
-    'unreadable',
+    'truncated',
     debOf(
       ['debian-binary', two],
       ['control.tar.gz', control()],

@@ -35,6 +35,18 @@ function nestedTars(depth: number): Buffer {
   return inner;
 }
 
+/** `tar(ok)` as liblzma compresses it; nothing here writes xz. */
+const xz = Buffer.from(
+  '/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4Af/AERdADCLiofEDvKXpPh1PcWp7dmXqZhJyAi8azFkhguXriIP2boQ+xnBek86Vb9JSWWy' +
+    'hCKXyF3l87aF2wOa+4UWuTjkEoAAAOji5khgwVN2AAFggBAAAACKPF4qscRn+wIAAAAABFla',
+  'base64',
+);
+const xzWith = (at: number): Buffer => {
+  const bytes = Buffer.from(xz);
+  bytes[at < 0 ? bytes.length + at : at]! ^= 1;
+  return bytes;
+};
+
 /** Cases of tar archives, plain and compressed. */
 export const tarCases: readonly HostileCase[] = [
   named('../evil', 'HC-01', 'name-parent', 'parent', 'CVE-2018-1002207, CVE-2007-4559'),
@@ -226,6 +238,13 @@ export const tarCases: readonly HostileCase[] = [
     'tar.zst',
   ),
 
+  one('HC-09', 'xz-two-streams', '', 'concatenated', () => Buffer.concat([xz, xz]), 'tar.xz'),
+  one('HC-09', 'xz-trailing', '', 'trailing', () => Buffer.concat([xz, text('hidden')]), 'tar.xz'),
+  one('HC-09', 'xz-header-flags', '', 'checksum', () => xzWith(7), 'tar.xz'),
+  one('HC-09', 'xz-block-header', '', 'checksum', () => xzWith(16), 'tar.xz'),
+  one('HC-09', 'xz-footer', '', 'checksum', () => xzWith(-5), 'tar.xz'),
+  one('HC-09', 'xz-no-end', '', 'truncated', () => xz.subarray(0, -12), 'tar.xz'),
+
   one(
     'HC-10',
     'pax-size-larger',
@@ -380,7 +399,7 @@ export const tarCases: readonly HostileCase[] = [
     'HC-16',
     'nested-xz',
     'CVE-2026-28407',
-    'unreadable',
+    'truncated',
     of({ name: 'in.tar.xz', body: Buffer.from('fd377a585a000004e6d6b446', 'hex') }),
   ),
   one(
@@ -507,9 +526,11 @@ export const tarCases: readonly HostileCase[] = [
     '',
     of({ name: '\u65e5\u672c\u8a9e.txt', body: 'x' }, { name: 'gr\u00fc\u00dfe', body: 'x' }),
   ),
+  one('control', 'star-times', '', '', of({ ...ok, at: [[476, '14631237430\u000014631237430\u0000']] })),
   one('control', 'v7', '', '', of({ ...ok, at: [[257, '\0\0\0\0\0\0\0\0']] })),
   one('control', 'gzip', '', '', () => gzip(tar(ok)), 'tgz'),
   one('control', 'zstd', '', '', () => zstdCompressSync(tar(ok)), 'tar.zst'),
+  one('control', 'xz', '', '', () => xz, 'tar.xz'),
   one(
     'control',
     'nested',

@@ -173,7 +173,7 @@ export const zipCases: readonly HostileCase[] = [
     'HC-16',
     'nested-xz',
     'CVE-2026-28407',
-    'unreadable',
+    'truncated',
     of([{ name: 'in', body: Buffer.from('fd377a585a000004e6d6b446', 'hex') }]),
   ),
   one('HC-18', 'overlap', 'CVE-2019-13232', 'overlap', overlapping),
