@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { Schemas } from '#formats';
 import type { Clock, Files, Reason } from '#kernel';
 import { judgeTarFile, judgeZip, PLAIN } from './archive.ts';
 import { type Answer, Examination } from './examination.ts';
@@ -28,12 +29,13 @@ const FOLDERS: ReadonlySet<ExamineKind> = new Set(['oci', 'medium']);
 
 /**
  * Judges a file or folder as the inner door would. It reads and nothing else: no file is written, no link followed, no
- * program started. Throws examine.not-there and examine.read.
+ * program started. A JSON document must also fit `schemas` where they are given. Throws examine.not-there and examine.read.
  */
 export async function examinePath(
   path: string,
   as: ExamineKind | undefined,
   world: { readonly files: Files; readonly clock: Clock; readonly signal: AbortSignal },
+  schemas?: Schemas,
 ): Promise<Examined> {
   const { files } = world;
   const look = await files.look(path);
@@ -73,7 +75,7 @@ export async function examinePath(
     await examination.whole(async () => {
       if (kind === 'unknown') kind = await recognise(file, basename(path), examination);
       if (kind === 'unknown') await tellUnknown(file, examination);
-      else await judgeFile(kind, file, basename(path), examination);
+      else await judgeFile(kind, file, basename(path), examination, schemas);
     });
     return answer(kind);
   } finally {
@@ -89,7 +91,13 @@ async function tellUnknown(file: OpenedFile, examination: Examination): Promise<
   } else examination.found('examine.unknown-kind', '', 'Neither its first bytes nor its name say what it is.');
 }
 
-async function judgeFile(kind: ExamineKind, file: OpenedFile, name: string, examination: Examination): Promise<void> {
+async function judgeFile(
+  kind: ExamineKind,
+  file: OpenedFile,
+  name: string,
+  examination: Examination,
+  schemas: Schemas | undefined,
+): Promise<void> {
   switch (kind) {
     case 'tar':
       if (!(await judgeTarFile(file, examination, PLAIN, () => undefined))) {
@@ -99,7 +107,7 @@ async function judgeFile(kind: ExamineKind, file: OpenedFile, name: string, exam
     case 'zip':
       return judgeZip(file, examination, PLAIN);
     case 'json':
-      return judgeJson(file, examination);
+      return judgeJson(file, examination, schemas);
     case 'npm':
       return judgeNpm(file, examination);
     case 'crate':
