@@ -41,12 +41,13 @@ interface Draft {
 }
 
 /**
- * Puts side by side what two logs recorded. Pure, and without any key: whether the logs are what their keys signed is
+ * Puts side by side what two logs recorded. Without the high one, what receipts said of it stands in its place, and the
+ * rest is sent and unconfirmed: all that a side can know from which nothing comes back. Pure, and without any key: whether the logs are what their keys signed is
  * asked elsewhere. Refusals of what nobody sealed here (foreign media) are no deliveries and are counted apart.
  */
 export function reconcile(
   low: Iterable<LedgerRecord>,
-  high: Iterable<LedgerRecord>,
+  high: Iterable<LedgerRecord> | undefined,
 ): { readonly deliveries: readonly Delivery[]; readonly observed: readonly ObservedHead[]; readonly foreign: number } {
   const byIndex = new Map<string, Draft>();
   const of = (index: string): Draft => {
@@ -66,14 +67,18 @@ export function reconcile(
       Object.assign(of(hex), { ...numbersIn(predicate), sealed: entry });
     } else if (type === 'sallyport/receipt-seen/v1') {
       for (const one of list(predicate['outcomes'])) {
-        const { index } = one;
-        if (typeof index === 'string') of(hexOf(index)).confirmed = entry;
+        const { index, verdict } = one;
+        if (typeof index !== 'string') continue;
+        const draft = of(hexOf(index));
+        draft.confirmed = entry;
+        if (high === undefined)
+          draft.outcomes.unshift({ entry, verdict: String(verdict), codes: codesIn(one['codes']) });
       }
     }
   }
   const observed: ObservedHead[] = [];
   let foreign = 0;
-  for (const { index: entry, type, happening } of high) {
+  for (const { index: entry, type, happening } of high ?? []) {
     if (happening === undefined || type === undefined) continue;
     const { predicate, subject } = happening;
     const verdict = VERDICTS[type];
@@ -167,6 +172,10 @@ function numbersIn(predicate: JsonObject): { channel: string; sequence: number }
 
 function list(value: unknown): JsonObject[] {
   return Array.isArray(value) ? value.filter((one): one is JsonObject => isObject(one)) : [];
+}
+
+function codesIn(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
 }
 
 function hexOf(index: string): string {

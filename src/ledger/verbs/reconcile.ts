@@ -18,9 +18,9 @@ export const reconcileVerb: Implementation<ReconcileInput, ReconcileOutput> = {
   async run(input, world) {
     const { files, cwd } = world;
     const low = await openSide(files, resolve(cwd, input.low));
-    const high = await openSide(files, resolve(cwd, input.high));
-    const reasons: Reason[] = [...low.reasons, ...high.reasons];
-    const { deliveries, observed, foreign } = reconcile(low.records, high.records);
+    const high = input.high === undefined ? undefined : await openSide(files, resolve(cwd, input.high));
+    const reasons: Reason[] = [...low.reasons, ...(high?.reasons ?? [])];
+    const { deliveries, observed, foreign } = reconcile(low.records, high?.records);
     reasons.push(...(await judgeObserved(low, observed)), ...findingsOf(deliveries));
     const verdict =
       reasons.length === 0 ? 'reconciled' : reasons.every(({ code }) => OPEN.has(code)) ? 'open' : 'differs';
@@ -30,7 +30,8 @@ export const reconcileVerb: Implementation<ReconcileInput, ReconcileOutput> = {
       size: head?.size ?? 0,
       signed,
     });
-    return { verdict, reasons, low: side(low), high: side(high), deliveries: [...deliveries], observed, foreign };
+    const sides = { low: side(low), ...(high === undefined ? {} : { high: side(high) }) };
+    return { verdict, reasons, ...sides, deliveries: [...deliveries], observed: [...observed], foreign };
   },
 
   exit: ({ verdict }) => (verdict === 'reconciled' ? 0 : 1),
@@ -50,6 +51,7 @@ export const reconcileVerb: Implementation<ReconcileInput, ReconcileOutput> = {
       ['low', low],
       ['high', high],
     ] as const) {
+      if (side === undefined) continue;
       const by = side.signed === 'checked' ? 'signature checked' : 'signature not checked: no key is here';
       lines.push(style.dim(`  ${name}: ${printable(side.origin)}, size ${side.size}, ${by}`));
     }
