@@ -100,6 +100,7 @@ const SLOW = [
   'src/enclave/recorder.test.ts',
   'src/enclave/without-routes.test.ts',
   'src/rehearse/supervised-service.test.ts',
+  'src/formats/json-schema.test.ts',
   'src/gate/examine.test.ts',
   'src/gate/raw-medium.test.ts',
   'src/media/damage.test.ts',

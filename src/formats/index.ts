@@ -33,6 +33,7 @@ export {
   type Vkey,
 } from './note.ts';
 export { htmlPage, markup } from './html-page.ts';
+export { readSchemas, type Schemas } from './json-schema.ts';
 export { isProblem, type Problem, problem } from './problem.ts';
 export { buildPurl, formatPurl, parsePurl, type Purl, purlOf, type PurlParts } from './purl.ts';
 export { encodeSigstoreBundle } from './sigstore-bundle.ts';

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { hostileCorpus, layOut } from '#gate/testing';
-import { errorCode, printable, type World } from '#kernel';
+import { errorCode, isFault, printable, type World } from '#kernel';
 import { nodeFiles } from '#system';
 import { temporaryFolder } from '#system/testing';
 import { gateCatalogue } from './faults.ts';
@@ -155,3 +156,46 @@ test('bytes cut or changed anywhere give an answer, never a crash', async (t) =>
 async function only(folder: string): Promise<string> {
   return join(folder, (await readdir(folder))[0]!);
 }
+
+const cyclonedx = join(import.meta.dirname, '../../../shared/data/cyclonedx');
+const absent = existsSync(cyclonedx) ? false : 'the public documents are not beside the repository';
+
+test(
+  'an SBOM is judged by the schemas that are named: every public document, through the verb',
+  { skip: absent },
+  async () => {
+    const { run } = await examine.load();
+    const schema = ['bom-1.7', 'spdx', 'jsf-0.82', 'cryptography-defs'].map((name) =>
+      join(cyclonedx, `schema/${name}.schema.json`),
+    );
+    for (const name of await readdir(join(cyclonedx, '1.7'))) {
+      const { verdict, reasons } = await run({ path: join(cyclonedx, '1.7', name), schema }, world());
+      assert.equal(verdict, name.startsWith('valid') ? 'accept' : 'refuse', `${name}: ${JSON.stringify(reasons)}`);
+      if (verdict === 'refuse') assert.deepEqual([reasons.length, reasons[0]?.code], [1, 'examine.schema'], name);
+    }
+  },
+);
+
+test('a schema that cannot be used is said, and nothing passes by it', async (t) => {
+  const folder = await temporaryFolder(t);
+  const { run } = await examine.load();
+  await writeFile(join(folder, 'document'), '{"a":1}');
+  const code = async (schema: string[], as?: 'tar'): Promise<string> => {
+    const input = { path: join(folder, 'document'), schema, ...(as === undefined ? {} : { as }) };
+    return run(input, world({ cwd: folder })).then(
+      ({ verdict }) => verdict,
+      (error: unknown) => (isFault(error) ? error.code : String(error)),
+    );
+  };
+  const schemas: Record<string, string> = {
+    good: '{"required":["a"]}',
+    other: '{"required":["b"]}',
+    unknown: '{"unevaluatedProperties":false}',
+    twice: '{"type":"object","type":"object"}',
+  };
+  for (const [name, text] of Object.entries(schemas)) await writeFile(join(folder, name), text);
+  assert.equal(await code(['good']), 'accept');
+  assert.equal(await code(['other']), 'refuse');
+  for (const name of ['unknown', 'twice', 'nothing']) assert.equal(await code([name]), 'examine.schema-unusable', name);
+  assert.equal(await code(['good'], 'tar'), 'examine.schema-unusable');
+});

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { RandomBytes } from '#formats';
+import type { RandomBytes, Schemas } from '#formats';
 import type { Clock, Files, Reason } from '#kernel';
 import { judgeTarFile, judgeZip, PLAIN } from './archive.ts';
 import { type Answer, Examination } from './examination.ts';
@@ -29,12 +29,13 @@ const FOLDERS: ReadonlySet<ExamineKind> = new Set(['oci', 'medium']);
 
 /**
  * Judges a file or folder as the inner door would. It reads and nothing else: no file is written, no link followed, no
- * program started. Throws examine.not-there and examine.read.
+ * program started. A JSON document must also fit `schemas` where they are given. Throws examine.not-there and examine.read.
  */
 export async function examinePath(
   path: string,
   as: ExamineKind | undefined,
   world: { readonly files: Files; readonly clock: Clock; readonly signal: AbortSignal },
+  schemas?: Schemas,
 ): Promise<Examined> {
   const { files } = world;
   const look = await files.look(path);
@@ -81,7 +82,7 @@ export async function examinePath(
       }
       if (kind === 'unknown') kind = await recognise(file, basename(path), examination);
       if (kind === 'unknown') await tellUnknown(file, examination);
-      else await judgeFile(kind, file, basename(path), examination);
+      else await judgeFile(kind, file, basename(path), examination, schemas);
     });
     return answer(kind);
   } finally {
@@ -104,6 +105,7 @@ export async function judgeFile(
   file: RandomBytes,
   name: string,
   examination: Examination,
+  schemas?: Schemas,
 ): Promise<void> {
   switch (kind) {
     case 'tar':
@@ -114,7 +116,7 @@ export async function judgeFile(
     case 'zip':
       return judgeZip(file, examination, PLAIN);
     case 'json':
-      return judgeJson(file, examination);
+      return judgeJson(file, examination, schemas);
     case 'npm':
       return judgeNpm(file, examination);
     case 'crate':

@@ -204,6 +204,16 @@ export const gateCatalogue = {
     fix: 'Look at those that are listed.',
   },
   'examine.json': { kind: 'reason', title: 'A JSON document can be read in two ways, or is none.', fix: MADE },
+  'examine.schema': {
+    kind: 'reason',
+    title: 'A JSON document does not fit its schema.',
+    fix: 'Ask who made it for one that does; the place in the document is named as a JSON pointer.',
+  },
+  'examine.schema-unusable': {
+    kind: 'usage',
+    title: 'The schema cannot be used.',
+    fix: 'Name with --schema the schema itself first, then every schema that it refers to, as JSON Schema draft 7; only JSON documents have one.',
+  },
   'examine.layout': { kind: 'reason', title: 'The package is not laid out as its kind demands.', fix: MADE },
   'examine.metadata': { kind: 'reason', title: 'The metadata of the package are missing or malformed.', fix: MADE },
   'examine.metadata-name': {

@@ -19,7 +19,11 @@ const KINDS = [
 ] as const;
 export type ExamineKind = (typeof KINDS)[number];
 
-export const examineInput = z.object({ path: z.string(), as: z.enum(KINDS).optional() });
+export const examineInput = z.object({
+  path: z.string(),
+  as: z.enum(KINDS).optional(),
+  schema: z.array(z.string()).optional(),
+});
 export const examineOutput = z.object({
   verdict: z.enum(['accept', 'neutralised', 'refuse']),
   /** What it was judged as; `unknown` where that could not be told. */
@@ -36,6 +40,11 @@ export const examine = operation({
       help: 'an archive, package, JSON document, OCI layout folder, mounted medium, block device or image of one',
     },
     { key: 'as', form: '--as KIND', help: `what it is meant to be: ${KINDS.join(', ')}` },
+    {
+      key: 'schema',
+      form: '--schema FILE...',
+      help: 'for a JSON document: the JSON Schema that it has to fit, then those that this refers to',
+    },
   ],
   input: examineInput,
   output: examineOutput,

@@ -140,7 +140,7 @@ export const ledgerFsck = operation<VerifyLedgerInput, VerifyLedgerOutput>({
   summary: "The same as 'ledger verify', under the name that such checkers have elsewhere",
 });
 
-const reconcileInput = z.object({ low: z.string(), high: z.string() });
+const reconcileInput = z.object({ low: z.string(), high: z.string().optional() });
 export type ReconcileInput = z.output<typeof reconcileInput>;
 
 const opened = z.object({
@@ -155,7 +155,7 @@ const reconcileOutput = z.object({
   verdict: z.enum(['reconciled', 'open', 'differs']),
   reasons: z.array(reason).readonly(),
   low: opened,
-  high: opened,
+  high: opened.optional(),
   deliveries: z.array(
     z.object({
       channel: z.string(),
@@ -184,7 +184,11 @@ export const ledgerReconcile = operation<ReconcileInput, ReconcileOutput>({
     'Put the ledgers of two sides beside each other: sent and never received, received and never sent, forked, rewound',
   parameters: [
     { key: 'low', form: '--low DIR', help: 'ledger of the side that seals' },
-    { key: 'high', form: '--high DIR', help: 'ledger of the side that admits' },
+    {
+      key: 'high',
+      form: '--high DIR',
+      help: 'ledger of the side that admits (without it: what receipts say, and what was sent and is unconfirmed)',
+    },
   ],
   input: reconcileInput,
   output: reconcileOutput,

@@ -45,14 +45,15 @@ interface Draft {
 }
 
 /**
- * Puts side by side what two logs recorded. Pure, and without any key: whether the logs are what their keys signed is
- * asked elsewhere. Refusals of what nobody sealed here (foreign media) are no deliveries and are counted apart. Receipts
- * of other logs than `origin` say nothing about this one.
+/**
+ * Puts side by side what two logs recorded. Without the high one, what receipts said of it stands in its place, and the
+ * rest is sent and unconfirmed: all that a side can know to which nothing comes back. Pure, and without any key: whether
+ * the logs are what their keys signed is asked elsewhere. Refusals of what nobody sealed here (foreign media) are no
+ * deliveries and are counted apart. Where the high log is there, receipts of other logs say nothing about it.
  */
 export function reconcile(
   low: Iterable<LedgerRecord>,
-  high: Iterable<LedgerRecord>,
-  origin: string,
+  high?: { readonly records: Iterable<LedgerRecord>; readonly origin: string },
 ): { readonly deliveries: readonly Delivery[]; readonly observed: readonly ObservedHead[]; readonly foreign: number } {
   const byIndex = new Map<string, Draft>();
   const of = (index: string): Draft => {
@@ -74,16 +75,18 @@ export function reconcile(
       Object.assign(draft, { ...numbersIn(predicate), sealed: entry });
     } else if (type === 'sallyport/receipt-seen/v1') {
       const from = predicate['high'];
-      if (!isObject(from) || from['origin'] !== origin) continue;
-      for (const { index } of list(predicate['outcomes'])) {
+      if (high !== undefined && (!isObject(from) || from['origin'] !== high.origin)) continue;
+      for (const { index, verdict, codes } of list(predicate['outcomes'])) {
         const known = typeof index === 'string' ? byIndex.get(hexOf(index)) : undefined;
-        if (known !== undefined) known.confirmed = entry;
+        if (known === undefined) continue;
+        known.confirmed = entry;
+        if (high === undefined) known.outcomes.unshift({ entry, verdict: String(verdict), codes: codesIn(codes) });
       }
     }
   }
   const observed: ObservedHead[] = [];
   let foreign = 0;
-  for (const { index: entry, type, happening } of high) {
+  for (const { index: entry, type, happening } of high?.records ?? []) {
     if (happening === undefined || type === undefined) continue;
     const { predicate, subject } = happening;
     const verdict = OUTCOMES.get(type);
@@ -177,6 +180,10 @@ function numbersIn(predicate: JsonObject): { channel: string; sequence: number }
 
 function list(value: unknown): JsonObject[] {
   return Array.isArray(value) ? value.filter((one): one is JsonObject => isObject(one)) : [];
+}
+
+function codesIn(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
 }
 
 function hexOf(index: string): string {

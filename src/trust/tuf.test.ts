@@ -49,11 +49,11 @@ test('a repository of tuf-on-ci, whole: roots, timestamp, snapshot, a delegated 
 });
 
 test(
-  'the roots of sigstore, from each to the twelfth; its timestamp; and that the rest was not copied',
+  'the roots of sigstore, from the first, the sixth and the twelfth on; its timestamp; and that the rest was not copied',
   { skip },
   async () => {
     const name = 'sigstore-root-signing';
-    for (let version = 1; version <= 12; version++) {
+    for (const version of [1, 6, 12]) {
       const first = version === 12 ? file(name, 'initial_root.json') : file(name, `metadata/${version}.root.json`);
       const judged = await judgeTuf(folder(join(data, name)), first, when(name), 'trusted_root.json');
       assert.equal(judged.root?.version, 12, `from ${version}: ${judged.reasons[0]?.detail}`);

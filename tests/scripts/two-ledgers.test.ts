@@ -47,7 +47,15 @@ test('what was sent, received and refused is reconciled without a key, and a rec
   const sent = await run('release send r1 -o out.receipt --home in');
   assert.deepEqual([sent.verdict, sent.approvers], ['released', ['Ben', 'Cat']]);
 
+  // Nothing has come back yet: all that this side knows is that it was sent.
+  const alone = async () => {
+    const known = await run('ledger reconcile --low out/ledger', 1);
+    assert.equal(known.high, undefined);
+    return known.deliveries.map((one: { state: string }) => one.state);
+  };
+  assert.deepEqual(await alone(), ['sent-unconfirmed', 'sent-unconfirmed']);
   const received = await run('receive out.receipt --home out');
+  assert.deepEqual(await alone(), ['received', 'refused']);
   assert.equal(received.verdict, 'received');
   assert.ok(received.seen > 0, 'they have seen our log');
   assert.ok(

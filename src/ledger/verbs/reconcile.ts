@@ -18,12 +18,12 @@ export const reconcileVerb: Implementation<ReconcileInput, ReconcileOutput> = {
   async run(input, world) {
     const { files, cwd } = world;
     const low = await openSide(files, resolve(cwd, input.low));
-    const high = await openSide(files, resolve(cwd, input.high));
-    const reasons: Reason[] = [...low.reasons, ...high.reasons];
+    const high = input.high === undefined ? undefined : await openSide(files, resolve(cwd, input.high));
+    const reasons: Reason[] = [...low.reasons, ...(high?.reasons ?? [])];
     // A log that is not sound says nothing: what it lacks was not "never sent".
     const sound = reasons.length === 0;
     const { deliveries, observed, foreign } = sound
-      ? reconcile(low.records, high.records, high.head?.origin ?? '')
+      ? reconcile(low.records, high && { records: high.records, origin: high.head?.origin ?? '' })
       : { deliveries: [], observed: [], foreign: 0 };
     reasons.push(...(await judgeObserved(low, observed)), ...findingsOf(deliveries));
     const verdict =
@@ -34,7 +34,8 @@ export const reconcileVerb: Implementation<ReconcileInput, ReconcileOutput> = {
       size: head?.size ?? 0,
       signed,
     });
-    return { verdict, reasons, low: side(low), high: side(high), deliveries: [...deliveries], observed, foreign };
+    const sides = { low: side(low), ...(high === undefined ? {} : { high: side(high) }) };
+    return { verdict, reasons, ...sides, deliveries: [...deliveries], observed: [...observed], foreign };
   },
 
   exit: ({ verdict }) => (verdict === 'reconciled' ? 0 : 1),
@@ -54,6 +55,7 @@ export const reconcileVerb: Implementation<ReconcileInput, ReconcileOutput> = {
       ['low', low],
       ['high', high],
     ] as const) {
+      if (side === undefined) continue;
       const by = side.signed === 'checked' ? 'signature checked' : 'signature not checked: no key is here';
       lines.push(style.dim(`  ${name}: ${printable(side.origin)}, size ${side.size}, ${by}`));
     }
