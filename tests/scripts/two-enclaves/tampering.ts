@@ -413,7 +413,7 @@ export function tamperedPromotions(
  * Whether the door opens and examines what clients unpack. Where it does, every class of the hostile corpus is sent by a
  * careless sealer too; all cases of each class are tried one by one in tests/conformance/hostile.
  */
-const EXAMINES: boolean = false;
+const EXAMINES: boolean = true;
 
 /** What is hostile in itself, sealed in good faith, under the name by which a client would unpack it. */
 export function hostileContents(sealed: Sealed, signers: readonly Signer[]): Tampered[] {
