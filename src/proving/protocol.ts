@@ -10,7 +10,13 @@ export type Request =
   | { readonly do: 'rules'; readonly texts: readonly string[] }
   /** Listeners are numbered from 0, in the order in which they are asked for. */
   | { readonly do: 'listen'; readonly listeners: readonly Listener[] }
-  | { readonly do: 'round'; readonly probes: readonly Probe[]; readonly patience: number }
+  /** Probes from the number `controls` on are known to be answered. */
+  | {
+      readonly do: 'round';
+      readonly probes: readonly Probe[];
+      readonly patience: number;
+      readonly controls?: number;
+    }
   | {
       readonly do: 'load';
       readonly closed: readonly Probe[];

@@ -32,7 +32,7 @@ async function perform(request: Request): Promise<Answer> {
       return { answer: 'done' };
     case 'round': {
       const started = performance.now();
-      const seen = prober.round(request.probes, request.patience).join('');
+      const seen = prober.round(request.probes, request.patience, request.controls).join('');
       return { answer: 'round', seen, milliseconds: performance.now() - started };
     }
     case 'load': {

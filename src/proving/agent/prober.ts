@@ -11,6 +11,8 @@ import type { Listener, Probe, Seen } from '../protocol.ts';
 /** Probes that are under way at once at most: each may have two sockets, beside which some files are open. */
 const CHUNK = 5000;
 const OTHER_FILES = 200;
+/** Milliseconds that controls may take. */
+const SLOWEST = 3000;
 /** Probes between two looks at the listeners, whose queues are short. */
 const LOOK = 64;
 const [IN_PROGRESS, REFUSED] = [-115, 111];
@@ -85,13 +87,13 @@ export class Prober {
     return `${to} ${endOf(bytesOf(source, this.sockets.localPort(descriptor)))}`;
   }
 
-  /** Asks each probe once, all at the same time, and waits `patience` milliseconds for those that nothing is heard of. */
-  round(probes: readonly Probe[], patience: number): Seen[] {
+  /** Asks each probe once, all at the same time, and waits `patience` milliseconds for those that nothing is heard of. Those from `controls` on are known to be answered. */
+  round(probes: readonly Probe[], patience: number, controls = probes.length): Seen[] {
     const seen: Seen[] = [];
     const free = Math.floor((openFiles() - OTHER_FILES - this.#listeners.length) / 2);
     const size = Math.max(1, Math.min(CHUNK, free));
     for (let at = 0; at < probes.length; at += size) {
-      for (const one of this.#chunk(probes.slice(at, at + size), patience)) seen.push(one);
+      for (const one of this.#chunk(probes.slice(at, at + size), patience, controls - at)) seen.push(one);
     }
     this.enter(0);
     return seen;
@@ -128,7 +130,7 @@ export class Prober {
     }
   }
 
-  #chunk(probes: readonly Probe[], patience: number): Seen[] {
+  #chunk(probes: readonly Probe[], patience: number, controls: number): Seen[] {
     const { sockets } = this;
     const nonce = ++this.#nonce;
     const clients: (Open | undefined)[] = [];
@@ -171,7 +173,8 @@ export class Prober {
     }
     const bytes = Buffer.alloc(64);
     let pending = probes.flatMap((_, i) => (clients[i] === undefined || failed.has(i) ? [] : [i]));
-    const deadline = performance.now() + patience;
+    const latest = performance.now() + SLOWEST;
+    let deadline = performance.now() + patience;
     for (let timeout = 0; pending.length > 0; timeout = 5) {
       this.drain(timeout, heard);
       const of = (protocol: string): number[] => pending.filter((i) => clients[i]!.listener.protocol === protocol);
@@ -195,7 +198,10 @@ export class Prober {
         done.add(i);
       }
       pending = pending.filter((i) => !done.has(i));
-      if (performance.now() > deadline) break;
+      const now = performance.now();
+      // Where the machine is busy silence is measured from the moment at which the controls, sent last, have answered.
+      if (now < latest && pending.some((i) => i >= controls)) deadline = now + patience;
+      if (now > deadline) break;
     }
     this.drain(0, heard);
     for (const [key, i] of expected) arrived[i] = came.has(key);

@@ -37,6 +37,7 @@ export interface Ground {
   round(
     probes: readonly Probe[],
     patience: number,
+    controls?: number,
   ): Promise<{ readonly seen: readonly Seen[]; readonly milliseconds: number }>;
   load(load: Omit<Request & { do: 'load' }, 'do'>): Promise<Load>;
   close(): Promise<void>;
@@ -122,8 +123,11 @@ export async function openGround(options: GroundOptions): Promise<Ground | { rea
       async listen(listeners) {
         await ask({ do: 'listen', listeners }, 'done');
       },
-      async round(probes, patience) {
-        const { seen, milliseconds } = await ask({ do: 'round', probes, patience }, 'round');
+      async round(probes, patience, controls) {
+        const { seen, milliseconds } = await ask(
+          { do: 'round', probes, patience, ...(controls === undefined ? {} : { controls }) },
+          'round',
+        );
         return { seen: [...seen] as Seen[], milliseconds };
       },
       async load(load) {

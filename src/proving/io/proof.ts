@@ -67,7 +67,7 @@ export async function roundsIn(
   const observations = new Observations(plan);
   let all = 0;
   while (observations.more) {
-    const { seen, milliseconds } = await ground.round(plan.probes, patience);
+    const { seen, milliseconds } = await ground.round(plan.probes, patience, plan.controls.length);
     observations.add(seen);
     all += milliseconds;
   }
