@@ -12,6 +12,11 @@ import { HEADING, summaryOf, takenBy } from './table.ts';
 
 const world = { files: nodeFiles, clock: systemClock, signal: new AbortController().signal };
 
+/** What readers of npm do not take although GNU tar and Python write and read it: the old format, a link that goes up. */
+const LACKING: Readonly<Record<string, readonly string[]>> = {
+  'tar-fs': ['tar-links-inside', 'tar-v7'],
+  'tar-stream (lists)': ['tar-v7'],
+};
 const document = join(import.meta.dirname, '../../../docs/operate/examine.md');
 
 test('the hostile archives before other readers: nothing is written outside, the harmless are taken, the table is current', async (t) => {
@@ -32,7 +37,7 @@ test('the hostile archives before other readers: nothing is written outside, the
       assert.deepEqual(outside, []);
       const controls = treatments.filter(([{ id }]) => id === 'control');
       const refused = controls.filter(([, treatment]) => treatment === 'refused').map(([{ name }]) => name);
-      assert.deepEqual(refused, [], 'a control that another reader refuses is none');
+      assert.deepEqual(refused, LACKING[reader.name] ?? [], 'a control that another reader refuses is none');
       // Another version of a reader may do otherwise; the table says for which it was made.
       if (!text.includes(`\n| ${reader.name} ${reader.version} |`)) {
         inner.skip(skipped(reader.name, `the table in docs/operate/examine.md was made with another version`));
@@ -70,6 +75,7 @@ const MADE: readonly (readonly [string, string, string, readonly string[]])[] = 
   ],
   ['npm pack', 'left-1.0.0.tgz', 'npm', ['npm', 'pack', '--silent', '--offline', './package']],
   ['dpkg-deb', 'left.deb', 'deb', ['dpkg-deb', '--root-owner-group', '-Zgzip', '-b', 'debian', 'left.deb']],
+  ['dpkg-deb', 'left-xz.deb', 'deb', ['dpkg-deb', '--root-owner-group', '-Zxz', '-b', 'debian', 'left-xz.deb']],
 ];
 
 test('what ordinary tools make of ordinary files is accepted, and taken for what it is', async (t) => {
