@@ -195,14 +195,14 @@ const STAGES: readonly Stage[] = [
   {
     name: 'faults',
     says: 'a disk, a process or a power supply that fails at every point in turn',
-    budget: 240,
+    budget: 360,
     fast: false,
     command: suite(SLOW, 'process', { lanes: 2 }),
   },
   {
     name: 'scripts',
     says: "operators' stories, by the real command",
-    budget: 240,
+    budget: 360,
     fast: false,
     command: suite(['tests/scripts/**/*.test.ts'], 'process'),
   },
@@ -216,7 +216,7 @@ const STAGES: readonly Stage[] = [
   {
     name: 'conformance',
     says: 'real clients against us, one after the other',
-    budget: 600,
+    budget: 1200,
     fast: false,
     command: suite(['tests/conformance/**/*.test.ts'], 'process'),
   },

@@ -547,7 +547,7 @@ test('ADM-2, ADM-4: a database from a backup lowers neither the floor nor the nu
   assert.equal((await inside.admit(await craft('next', 1040, 11), at(11))).verdict, 'admitted');
 });
 
-test('ADM-17: a floor from a wrong clock is set anew by the holders of the root only, and recorded', async (t) => {
+test('ADM-25: a floor from a wrong clock is set anew by the holders of the root only, and recorded', async (t) => {
   const outside = await outsideWith(await memoryFolder(t), some);
   const inside = await insideOf(outside);
   const day = 24 * 60 * 60 * 1000;
