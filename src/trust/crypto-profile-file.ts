@@ -1,5 +1,5 @@
-import { parse, YAMLError } from 'yaml';
 import { z } from 'zod';
+import { parseStrictYaml } from '#system/strict-yaml';
 import { algorithms } from './algorithm.ts';
 import {
   type CryptoProfile,
@@ -36,19 +36,9 @@ const shape = z.strictObject({
 
 /** The profile of a site, or one sentence on what is wrong with it. A file only takes away from its base. */
 export function parseCryptoProfile(text: string): CryptoProfile | string {
-  let value: unknown;
-  try {
-    value = parse(text, { maxAliasCount: 0, strict: true, uniqueKeys: true });
-  } catch (error) {
-    // An alias, where none may be, is a ReferenceError.
-    if (!(error instanceof YAMLError || error instanceof ReferenceError)) throw error;
-    return error.message;
-  }
-  const read = shape.safeParse(value);
-  if (!read.success) {
-    return read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-  }
-  const { name, base, sign, verify, hashes: allowed, 'key-files': keyFiles, modules } = read.data;
+  const read = parseStrictYaml(text, shape);
+  if (typeof read === 'string') return read;
+  const { name, base, sign, verify, hashes: allowed, 'key-files': keyFiles, modules } = read.value;
   const from = base === 'fips' ? FIPS_PROFILE : DEFAULT_PROFILE;
   const usable = allowed ?? from.hashes;
   const verifies = verify ?? from.verify.filter((algorithm) => usable.includes(HASH_OF[algorithm]));
