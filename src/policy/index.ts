@@ -13,7 +13,7 @@ export { isUseOf } from './flow-use.ts';
 export { flowRow } from './flow-row.ts';
 export { type DeclaredFlow, readFlowSet } from './flow-set.ts';
 export { type AssertionSource, givenAssertions, isAssertions } from './io/assertion-source.ts';
-export { manifestsBelow } from './io/manifests.ts';
+export { manifestsBelow, manifestsOf } from './io/manifests.ts';
 export { statesOf } from './io/two-states.ts';
 export { planRollout } from './rollout/plan.ts';
 export { placementOf } from './enforce/placement.ts';

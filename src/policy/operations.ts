@@ -8,8 +8,8 @@ const profile = z.enum(['specification', 'np-guard']);
 const cni = z.enum(CNIS);
 const cniParameter = { key: 'cni', form: '--cni NAME', help: `the network plugin of the cluster: ${CNIS.join(', ')}` };
 /** Of a bundle, whose word counts for it. */
-const trustKeys = { root: z.string().optional(), home: z.string().optional() };
-const trustParameters = [
+export const trustKeys = { root: z.string().optional(), home: z.string().optional() };
+export const trustParameters = [
   { key: 'root', form: '--root ROOT', help: 'the root file that you trust, where a bundle is named' },
   {
     key: 'home',

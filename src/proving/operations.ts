@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { operation } from '#kernel';
+import { trustKeys, trustParameters } from '#policy/operations';
 
 const finding = z.object({
   severity: z.enum(['error', 'warning', 'note']),
@@ -27,6 +28,7 @@ export const proveInput = z.object({
   file: z.string().optional(),
   flows: z.string().optional(),
   established: established.optional(),
+  ...trustKeys,
 });
 export const proveOutput = z.object({
   'sallyport-proof': z.literal('1.0'),
@@ -74,10 +76,11 @@ const policyProve = operation<z.infer<typeof proveInput>, z.infer<typeof proveOu
   name: ['policy', 'prove'],
   summary: "Enforce the policies by this machine's kernel, and probe whether it lets through what they say",
   parameters: [
-    { key: 'folder', form: '[DIR]', help: 'the folder with the manifests (default: the working folder)' },
+    { key: 'folder', form: '[DIR]', help: 'the manifests, a folder or a bundle (default: the working folder)' },
     { key: 'file', form: '--file FILE', help: 'the assertions (docs/spec/assertions.md)' },
     { key: 'flows', form: '--flows FILE', help: 'or made from declared flows; without either, the whole relation' },
     establishedParameter,
+    ...trustParameters,
   ],
   input: proveInput,
   output: proveOutput,
@@ -90,6 +93,7 @@ export const applyInput = z.object({
   atOnce: z.boolean().optional(),
   flips: z.string().optional(),
   established: established.optional(),
+  ...trustKeys,
 });
 const stateResult = z.object({ holds: z.number(), fails: z.number(), unknown: z.number(), wrong: z.array(z.string()) });
 const load = z.object({
@@ -130,11 +134,12 @@ const policyApply = operation<z.infer<typeof applyInput>, z.infer<typeof applyOu
   name: ['policy', 'apply'],
   summary: 'Perform a rollout of policies in the kernel of this machine, under load, and count what leaks or is lost',
   parameters: [
-    { key: 'from', form: '--from DIR', help: 'the manifests as they are' },
-    { key: 'to', form: '--to DIR', help: 'the manifests as they will be' },
+    { key: 'from', form: '--from OLD', help: 'the manifests as they are, a folder or a bundle' },
+    { key: 'to', form: '--to NEW', help: 'the manifests as they will be, a folder or a bundle' },
     { key: 'atOnce', form: '--at-once', help: "all policies in one change, in place of the steps of 'policy rollout'" },
     { key: 'flips', form: '--flips N', help: 'there and back, each at once, N changes in all' },
     establishedParameter,
+    ...trustParameters,
   ],
   input: applyInput,
   output: applyOutput,

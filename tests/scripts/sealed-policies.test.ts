@@ -176,6 +176,8 @@ test('a bundle that is refused gives no map, whatever is wrong with it', async (
     ['generate', ...one, '--flows', 'cluster/flows.yaml'],
     ['suggest', ...one],
     ['assert', ...one, '--flows', 'cluster/flows.yaml'],
+    ['prove', ...one, '--flows', 'cluster/flows.yaml'],
+    ['apply', '--from', 'cluster', '--to', ...one],
   ];
   for (const words of others) {
     const ran = await run('policy', ...words);

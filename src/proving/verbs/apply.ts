@@ -15,7 +15,7 @@ type Output = z.infer<typeof applyOutput>;
 const REST = { steps: 100, flips: 5 } as const;
 
 export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
-  async run({ from, to, atOnce = false, flips, established = 'kept' }, world) {
+  async run({ from, to, atOnce = false, flips, established = 'kept', root, home }, world) {
     const count = flips === undefined ? 0 : Number(flips);
     if (flips !== undefined && !(Number.isInteger(count) && count >= 2 && count <= 10_000 && count % 2 === 0)) {
       throw provingFault('proving.flips', { where: flips });
@@ -27,7 +27,7 @@ export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
       steps: [],
       errors,
     });
-    const states = await statesOf(world, { from, to }, 'specification', 'enclave');
+    const states = await statesOf(world, { from, to, root, home }, 'specification', 'enclave');
     if ('errors' in states) {
       return nothing(
         'the two states cannot be compared',

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { type Implementation, printable } from '#kernel';
 import {
@@ -8,7 +7,7 @@ import {
   EnforcedCluster,
   givenAssertions,
   isAssertions,
-  manifestsBelow,
+  manifestsOf,
 } from '#policy';
 import { type Asked, askedBy, askedOf, judged } from '../asked.ts';
 import { provingFault } from '../faults.ts';
@@ -20,10 +19,8 @@ import type { proveInput, proveOutput } from '../operations.ts';
 type Output = z.infer<typeof proveOutput>;
 
 export const proveVerb: Implementation<z.infer<typeof proveInput>, Output> = {
-  async run({ folder = '.', file, flows, established = 'kept' }, world) {
-    const files = (await manifestsBelow(world.files, resolve(world.cwd, folder))).filter(
-      ({ bytes }) => !isAssertions(bytes),
-    );
+  async run({ folder = '.', file, flows, established = 'kept', root, home }, world) {
+    const files = (await manifestsOf(folder, { root, home }, world)).filter(({ bytes }) => !isAssertions(bytes));
     const { cluster, connectivity, findings } = analyse(files, 'specification', 'enclave');
     const kind = file === undefined && flows === undefined ? 'relation' : 'assertions';
     const nothing = (reason: string, errors: Output['errors'] = []): Output => ({
