@@ -27,6 +27,12 @@ test('wrong words are 2, and a fault is one JSON document', async (t) => {
   }
 });
 
+test('help says of each command what it does', async (t) => {
+  const { out } = await sallyport(await temporaryFolder(t), ['help']);
+  assert.match(out, /^ {2}policy /m);
+  assert.doesNotMatch(out, /^ {2}[a-z-]+$/m);
+});
+
 test('what is not there is 3 and says what to do', async (t) => {
   const folder = await temporaryFolder(t);
   for (const words of [

@@ -204,6 +204,12 @@ const GROUPS: Readonly<Record<string, string>> = {
   ledger: 'The tamper-evident log of a side: verify it, prove an entry, list it',
   policy: 'Who can talk to whom by the policies of Kubernetes manifests, and what a change opens or closes',
   enclave: 'Rehearsal networks that are still there: list, look into, stop',
+  clock: 'The floor of time below which no clock of this side is believed: set it anew',
+  release: 'The outward gate: draft what goes back, read it, agree to it, let it go',
+  medium: 'Media by serial number: registered, issued, returned, lost, destroyed',
+  custody: 'Who had a medium in hand: record a link of the chain, verify it, take a scanner’s word',
+  sigstore: 'Sigstore bundles of others: verify one offline',
+  tuf: 'TUF repositories of others: verify one offline',
 };
 
 interface Shape {
