@@ -204,7 +204,7 @@ const STAGES: readonly Stage[] = [
     says: "operators' stories, by the real command",
     budget: 360,
     fast: false,
-    command: suite(['tests/scripts/**/*.test.ts'], 'process'),
+    command: suite(['tests/scripts/**/*.test.ts'], 'process', { lanes: 2 }),
   },
   {
     name: 'packed',

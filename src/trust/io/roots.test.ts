@@ -7,7 +7,9 @@ import { nodeFiles } from '#system';
 import { faultyFiles, temporaryFolder } from '#system/testing';
 import { encodeRoot, ROOT_PAYLOAD_TYPE, type RootDraft } from '../root.ts';
 import { signEnvelope } from '../signing.ts';
-import { trustOperations } from '../operations.ts';
+import { pinOutput, showOutput } from '../operations.ts';
+import { pinVerb } from '../verbs/pin.ts';
+import { showVerb } from '../verbs/show.ts';
 import { memoryAppender, unflushed } from '../testing/index.ts';
 import { sealersOf } from './keys.ts';
 import { effectiveRoot, keepRoots, ownRoot, type Pinning, pinRoot, readPinned } from './roots.ts';
@@ -231,11 +233,9 @@ test('PIN-4: cut short at every touch of the disk, the side is pinned or not, an
 test('the verbs: show, pin with and without a person', async (t) => {
   const { folder, outside, inside } = await twoSides(t);
   const ledger = memoryAppender();
-  const [show, pinning] = trustOperations(async () => ledger);
-  const shower = await show.load();
-  const pinner = await pinning.load();
+  const pinner = pinVerb(async () => ledger);
   const world = testWorld(disk, folder);
-  const before = show.output.parse(await shower.run({ home: 'inside' }, world));
+  const before = showOutput.parse(await showVerb.run({ home: 'inside' }, world));
   assert.deepEqual(before.root, { path: inside.rootPath, version: 1, fingerprint: inside.fingerprint });
   assert.deepEqual(
     [before.pinned, before.custody, before.site, before.ledger?.origin],
@@ -252,17 +252,17 @@ test('the verbs: show, pin with and without a person', async (t) => {
   assert.deepEqual([wrong.verdict, pinner.exit(wrong)], ['refused', 1]);
   assert.ok(!asked.join('').includes(outside.fingerprint), 'the question does not give the answer away');
   const spaced = outside.fingerprint.toUpperCase().replace(/(.{8})/g, '$1 ');
-  const right = pinning.output.parse(await pinner.run(input, answering(spaced)));
+  const right = pinOutput.parse(await pinner.run(input, answering(spaced)));
   assert.deepEqual([right.verdict, pinner.exit(right), right.ledger?.size], ['pinned', 0, 1]);
   const again = await pinner.run(input, world);
   assert.deepEqual([again.verdict, pinner.exit(again)], ['already-pinned', 0], 'the same one needs nobody');
-  const after = show.output.parse(await shower.run({ home: 'inside' }, world));
+  const after = showOutput.parse(await showVerb.run({ home: 'inside' }, world));
   assert.deepEqual(
     [after.pinned, after.root.fingerprint, after.own?.fingerprint],
     [true, outside.fingerprint, inside.fingerprint],
   );
   const style = { bold: String, dim: String, good: String, bad: String, warn: String, width: 100 };
-  assert.match(shower.show(after, style), new RegExp(outside.fingerprint));
+  assert.match(showVerb.show(after, style), new RegExp(outside.fingerprint));
   assert.match(pinner.show(wrong, style), /trust\.fingerprint-differs/);
-  await assert.rejects(shower.run({ home: 'nowhere' }, world), code('home.missing'));
+  await assert.rejects(showVerb.run({ home: 'nowhere' }, world), code('home.missing'));
 });
