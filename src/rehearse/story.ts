@@ -50,8 +50,8 @@ export class Story {
         outcome,
         side,
         ...(command === undefined ? {} : { command }),
-        start: Math.round(started - this.#began),
-        milliseconds: Math.round(performance.now() - started),
+        start: Math.floor(started - this.#began),
+        milliseconds: Math.floor(performance.now() - started),
         ...(bytes === undefined ? {} : { bytes }),
         ...(digest === undefined ? {} : { digest }),
         ...(ledger === undefined ? {} : { ledger }),
@@ -83,7 +83,7 @@ export class Story {
 
   /** A step that is left out because one before it gave nothing. */
   skip(id: string, title: string, side: Step['side'], why: string): void {
-    const start = Math.round(performance.now() - this.#began);
+    const start = Math.floor(performance.now() - this.#began);
     this.steps.push({ id, title, outcome: 'not-tested', side, start, milliseconds: 0, detail: why });
     this.reasons.push({ code: 'rehearse.not-tested', where: id, detail: why });
   }

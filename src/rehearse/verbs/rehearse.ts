@@ -80,7 +80,8 @@ async function perform(input: RehearseInput, world: World, hold?: Hold): Promise
       project: crossed?.project.name ?? '',
       folder,
       started: instantOf(started),
-      milliseconds: Math.round(performance.now() - timer),
+      // Up, as steps are down: none ends after the whole.
+      milliseconds: Math.ceil(performance.now() - timer),
       version: world.version,
       steps: story.steps,
       ...(crossed === undefined ? {} : { bundle: crossed.bundle }),
