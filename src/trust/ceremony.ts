@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { decodeBase64, encodeBase64, encodeEnvelope, type Envelope, pae, parseStrictJson } from '#formats';
+import { decodeBase64, encodeBase64, encodeEnvelope, type Envelope, needsNewer, pae, parseStrictJson } from '#formats';
 import { type Instant, isInstant, isObject, printable } from '#kernel';
 import { type PublicKey, readPublicKey, signatureFits } from './algorithm.ts';
 import { type Draft, DRAFT_SIZE_LIMIT, encodeDraft, mergeSignatures, parseDraft, progressOf } from './draft.ts';
@@ -70,8 +70,18 @@ export function parseCeremony(bytes: Uint8Array): Ceremony | string {
   if (!parsed.ok)
     return `CER-1: it is no strict JSON${parsed.where === '' ? '' : ` at ${parsed.where}`}: ${parsed.detail}`;
   if (!isObject(parsed.value)) return 'CER-1: it is no JSON object.';
-  const { 'sallyport-ceremony': format, id, draft: text, network, witnesses, steps, attestations } = parsed.value;
-  if (typeof format !== 'string' || !/^1\.\d+$/.test(format)) return 'CER-1: it is of no format that is known here.';
+  const {
+    'sallyport-ceremony': format,
+    critical,
+    id,
+    draft: text,
+    network,
+    witnesses,
+    steps,
+    attestations,
+  } = parsed.value;
+  const newer = needsNewer(format, critical);
+  if (newer !== undefined) return `CER-1: ${newer}`;
   if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id)) return 'CER-1: its id is not 32 hex digits.';
   if (network !== 'forbidden' && network !== 'allowed') return "CER-1: 'network' is neither forbidden nor allowed.";
   const file = typeof text === 'string' ? decodeBase64(text) : undefined;

@@ -191,6 +191,28 @@ const formats: readonly Format[] = [
     },
   },
   {
+    name: 'ceremony',
+    page: 'ceremony.md',
+    codes: ['trust.not-a-ceremony', 'trust.not-a-ceremony'],
+    async read(change) {
+      const signed = signedRoot(root, [ada.signer('Ada')]);
+      const next = JSON.parse(Buffer.from(signedRoot({ ...root, version: 2 }, [ada.signer('Ada')])).toString('utf8'));
+      const draft = { 'sallyport-draft': '1.0', previous: encodeBase64(signed), ...next, signatures: [] };
+      const machine = { name: 'room', system: 'Linux', module: 'OpenSSL', network: [] };
+      const good = {
+        'sallyport-ceremony': '1.0',
+        id: 'ab'.repeat(16),
+        draft: Buffer.from(JSON.stringify(draft)).toString('base64'),
+        network: 'forbidden',
+        witnesses: [],
+        steps: [{ what: 'opened', who: 'Ada', time: '2026-11-22T06:00:00Z', machine }],
+        attestations: [],
+      };
+      await writeFile(join(folder, 'ceremony'), JSON.stringify(document(good, 'sallyport-ceremony', change)));
+      return call('trust ceremony show', { file: 'ceremony' });
+    },
+  },
+  {
     name: 'public half of a key',
     page: 'root.md',
     codes: ['trust.not-a-public-half', 'trust.not-a-public-half'],
@@ -342,6 +364,20 @@ const formats: readonly Format[] = [
       const answer = await call('admit', { bundle: 'none', home });
       // Read it was: what is missing then is something else.
       return 'code' in answer && answer.code !== 'admit.policy' ? { says: answer.code } : answer;
+    },
+  },
+  {
+    name: 'crypto.yaml',
+    page: 'crypto-profile.md',
+    byHand: true,
+    codes: ['trust.crypto-profile', 'trust.crypto-profile'],
+    async read(change) {
+      await yaml('home/crypto.yaml', 'sallyport-crypto', 'name: plant\n', change);
+      try {
+        return await call('trust show', { home });
+      } finally {
+        await rm(join(home, 'crypto.yaml'));
+      }
     },
   },
   {
