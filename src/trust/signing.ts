@@ -13,12 +13,27 @@ export interface Signer {
   readonly publicKeyPem: string;
 }
 
+/** What made a signature, as ledgers record it beside what was signed (docs/spec/crypto-profile.md, CRY-10). */
+export interface SignatureMade {
+  readonly keyid: string;
+  readonly algorithm: Algorithm;
+  readonly module: string;
+}
+
+/** Of each key once, in the order of an envelope. The modules say what they are, and claim no validation. */
+export function signaturesMade(signers: readonly Signer[]): SignatureMade[] {
+  return inKeyOrder(signers).map(({ keyid, algorithm, module }) => ({ keyid, algorithm, module }));
+}
+
+function inKeyOrder(signers: readonly Signer[]): readonly Signer[] {
+  const byId = new Map(signers.map((signer) => [signer.keyid, signer]));
+  return [...byId.values()].sort((a, b) => (a.keyid < b.keyid ? -1 : 1));
+}
+
 /** A DSSE envelope with one signature a signer, in the order of key ids, so that who comes first leaves no trace. */
 export function signEnvelope(payloadType: string, payload: Uint8Array, signers: readonly Signer[]): Uint8Array {
   if (signers.length === 0) throw new TypeError('an envelope needs a signer');
   const message = pae(payloadType, payload);
-  const byId = new Map(signers.map((signer) => [signer.keyid, signer]));
-  const ordered = [...byId.values()].sort((a, b) => (a.keyid < b.keyid ? -1 : 1));
-  const signatures = ordered.map((signer) => ({ keyid: signer.keyid, sig: signer.sign(message) }));
+  const signatures = inKeyOrder(signers).map((signer) => ({ keyid: signer.keyid, sig: signer.sign(message) }));
   return encodeEnvelope({ payloadType, payload, signatures });
 }

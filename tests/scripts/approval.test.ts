@@ -87,6 +87,15 @@ test('a bundle is held until two approvers agree, who did not seal it; going bac
   assert.deepEqual(twice.approvers, ['Ben'], 'one person twice is one person');
   const second = await run(`approve ${index.slice(0, 8)} --key cat.key --home in`);
   assert.deepEqual([second.verdict, second.approvers, second.waiting], ['admitted', ['Ben', 'Cat'], []]);
+  const { signed } = (await run(`ledger show ${second.ledger.index} --home in`)).predicate;
+  assert.deepEqual(
+    signed.map(({ algorithm, module }: { algorithm: string; module: string }) => [
+      algorithm,
+      /^OpenSSL \d/.test(module),
+    ]),
+    [['ed25519', true]],
+    'what made the signature of the last approver',
+  );
   assert.equal(await noteInside(at, 'first\n'), true);
   assert.equal((await readdir(join(folder, 'in'))).includes('quarantine'), false);
 

@@ -1,6 +1,7 @@
 import { basename, resolve } from 'node:path';
 import {
   type Digest,
+  type JsonObject,
   digestOf,
   errorCode,
   errorMessage,
@@ -42,7 +43,7 @@ import {
 import { parseLock } from '#project';
 import { type Database, openDatabase, openStore, type Store } from '#store';
 import { homePath, openHome, readIfThere } from '#system';
-import { type EffectiveRoot, effectiveRoot, keepRoots, ledgerSigner, readRoots } from '#trust';
+import { type EffectiveRoot, effectiveRoot, keepRoots, ledgerSigner, readRoots, type SignatureMade } from '#trust';
 import { type AdmissionPolicy, readAdmissionPolicy } from '../admission-policy.ts';
 import { type Approval, type ApprovalJudgement, judgeApprovals } from '../approval.ts';
 import { type Arrival, arrivalOf, judgeArrival, judgeRows, nothingInside } from '../arrival.ts';
@@ -104,12 +105,20 @@ export const admit: Implementation<AdmitInput, Output> = {
   },
 };
 
-/** `held` is true for a bundle that waits in quarantine already: approvers decide then, and nobody holds it again. */
-export async function admitBundle(input: AdmitInput, world: World, held: boolean): Promise<Output> {
+/**
+ * `held` is true for a bundle that waits in quarantine already: approvers decide then, and nobody holds it again.
+ * `signed` is what approvers signed by just now.
+ */
+export async function admitBundle(
+  input: AdmitInput,
+  world: World,
+  held: boolean,
+  signed: readonly SignatureMade[] = [],
+): Promise<Output> {
   const { files } = world;
   const path = homePath(world, input.home === undefined ? {} : { home: input.home });
   try {
-    return await admitTo(await openHome(files, path), input, world, held);
+    return await admitTo(await openHome(files, path), input, world, held, signed);
   } catch (error) {
     throw await asFault(error, files, homeAt(path));
   }
@@ -138,6 +147,7 @@ interface Inside {
   readonly hold: boolean;
   /** Whether it waits in quarantine already. */
   readonly held: boolean;
+  readonly signed: readonly SignatureMade[];
 }
 
 interface Judged {
@@ -153,7 +163,13 @@ interface Judged {
   readonly rotten: ReadonlySet<Digest>;
 }
 
-async function admitTo(home: Home, input: AdmitInput, world: World, held: boolean): Promise<Output> {
+async function admitTo(
+  home: Home,
+  input: AdmitInput,
+  world: World,
+  held: boolean,
+  signed: readonly SignatureMade[],
+): Promise<Output> {
   const { files, cwd, clock } = world;
   const started = performance.now();
   const policy = await readAdmissionPolicy(files, home.path);
@@ -197,6 +213,7 @@ async function admitTo(home: Home, input: AdmitInput, world: World, held: boolea
       promotions,
       hold,
       held,
+      signed,
     };
     const { output, opened } = await admitInto(side);
     database = opened;
@@ -515,6 +532,7 @@ async function commit(
       custody: judgement.custody,
       holders: [...judgement.holders],
       approvers: [...(judged.approval?.holders ?? [])],
+      ...signedOf(side),
       freshness: judged.freshness === undefined ? null : { ...judged.freshness },
       policy: side.policy.digest ?? '',
       root: judgement.root.fingerprint,
@@ -591,6 +609,10 @@ function allKnown({ database, store }: Inside, rows: readonly LockRow[]): boolea
   });
 }
 
+function signedOf({ signed }: Inside): JsonObject {
+  return signed.length === 0 ? {} : { signed: signed.map((one) => ({ ...one })) };
+}
+
 /** Whether a chain of custody or a scanner has to speak of the very bytes that are read. */
 function asksForVolume({ policy, input, held }: Inside): boolean {
   return !held && (input.custody !== undefined || policy.custody === 'required' || policy.scans.length > 0);
@@ -658,6 +680,7 @@ async function hold(side: Inside, judged: Judged, copy: Copying): Promise<Output
       seal: digestOf(head.sealEnvelope),
       holders: [...judgement.holders],
       approvers: [...(judged.approval?.holders ?? [])],
+      ...signedOf(side),
       medium: mediumName(side.path),
       reasons: reasons.map(({ code, where, detail }) => ({ code, where, detail })),
     },

@@ -3,7 +3,15 @@ import { judgeSeal, openMedium, readBundle, summaryOf } from '#bundle';
 import type { BundleHead } from '#bundle';
 import type { Implementation, World } from '#kernel';
 import { homePath, openHome } from '#system';
-import { keyNames, effectiveRoot, passphrasesOf, readRoots, roleSigners } from '#trust';
+import {
+  keyNames,
+  effectiveRoot,
+  passphrasesOf,
+  readRoots,
+  roleSigners,
+  signaturesMade,
+  type SignatureMade,
+} from '#trust';
 import { signApproval } from '../approval.ts';
 import { admitFault } from '../faults.ts';
 import { type HeldBundle, heldBundles, keepApproval } from '../held.ts';
@@ -30,10 +38,12 @@ export const approveVerb: Implementation<ApproveInput, ApproveOutput> = {
     const effective = await effectiveRoot(files, home.path, root);
     const head = await headOf(world, held.path);
     const paths = keyNames(cwd, input.key);
+    let signed: readonly SignatureMade[] = [];
     if (head !== undefined && paths.length > 0) {
       // As it is judged when it comes in: by the newest root, which the bundle may bring.
       const { root: newest } = judgeSeal(effective, head, world.clock.now());
       const signers = await roleSigners(files, newest, 'approver', paths, passphrasesOf(world, input.passphraseFile));
+      signed = signaturesMade(signers);
       const site = (await readRoots(files, home.path)).at(-1)?.root.site ?? '';
       // One envelope a person: they come on different days, and one that is wrong must not spoil the others.
       for (const holder of new Set(signers.map((signer) => signer.holder))) {
@@ -47,6 +57,7 @@ export const approveVerb: Implementation<ApproveInput, ApproveOutput> = {
       { bundle: held.path, home: home.path, ...(root === undefined ? {} : { root }) },
       world,
       true,
+      signed,
     );
     return { ...output, waiting: await waiting() };
   },

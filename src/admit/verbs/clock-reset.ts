@@ -11,6 +11,7 @@ import {
   passphrasesOf,
   readRoots,
   roleSigners,
+  signaturesMade,
   signEnvelope,
   verifyEnvelope,
 } from '#trust';
@@ -64,7 +65,12 @@ export const clockResetVerb: Implementation<ClockResetInput, ClockResetOutput> =
       const { index } = await ledger.append({
         predicateType: FLOOR_RESET_PREDICATE,
         subject,
-        predicate: { ...predicate, holders: [...judged.holders], signed: Buffer.from(envelope).toString('base64') },
+        predicate: {
+          ...predicate,
+          holders: [...judged.holders],
+          envelope: Buffer.from(envelope).toString('base64'),
+          signed: signaturesMade(signers).map((one) => ({ ...one })),
+        },
       });
       await writeFloorReset(files, home, { index, floor: to });
       return { ...answer, verdict: 'reset', reasons, ledger: { size: ledger.size, root: ledger.root, index } };

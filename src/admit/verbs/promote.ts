@@ -4,7 +4,7 @@ import { digestOf, hexOf, type Implementation, isObject, printable } from '#kern
 import { openLog } from '#ledger';
 import { openStore } from '#store';
 import { homePath, openHome, writeDurably } from '#system';
-import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners } from '#trust';
+import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners, signaturesMade } from '#trust';
 import { admitFault, reason } from '../faults.ts';
 import { admittedBundle } from '../named-bundle.ts';
 import type { PromoteInput, PromoteOutput } from '../operations.ts';
@@ -96,6 +96,7 @@ export const promoteVerb: Implementation<PromoteInput, PromoteOutput> = {
           channel: one.channel,
           sequence: one.sequence,
           approvers: [...new Set(signers.map(({ holder }) => holder))],
+          signed: signaturesMade(signers).map((one) => ({ ...one })),
           promotion: digestOf(envelope),
           results: results.map((result) => ({ ...result })),
         },

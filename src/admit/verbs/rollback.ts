@@ -4,7 +4,7 @@ import { openLog, ROLLED_BACK_PREDICATE } from '#ledger';
 import { parseLock } from '#project';
 import { openStore } from '#store';
 import { homePath, openHome } from '#system';
-import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners } from '#trust';
+import { keyNames, effectiveRoot, ledgerSigner, passphrasesOf, readRoots, roleSigners, signaturesMade } from '#trust';
 import { type Approval, judgeApprovals, signApproval } from '../approval.ts';
 import { admitFault } from '../faults.ts';
 import { admittedBundle } from '../named-bundle.ts';
@@ -85,6 +85,7 @@ export const rollbackVerb: Implementation<RollbackInput, RollbackOutput> = {
           sealed: target.sealed,
           from,
           approvers: [...judged.holders],
+          signed: signaturesMade(signers).map((one) => ({ ...one })),
           approvals: envelopes.map((one) => Buffer.from(one).toString('base64')),
         },
       });

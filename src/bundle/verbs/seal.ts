@@ -11,6 +11,7 @@ import {
   readPinned,
   readRoots,
   sealersOf,
+  signaturesMade,
   signEnvelope,
 } from '#trust';
 import { formatConsistency, type Ledger, openLedger, understood } from '#ledger';
@@ -127,8 +128,7 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
             bytes: index.bytes,
             custody,
             holders: signers.map(({ holder }) => holder),
-            // What did each operation, by its own words, which claim no validation.
-            signed: inKeyOrder(signers).map(({ keyid, algorithm, module }) => ({ keyid, algorithm, module })),
+            signed: signaturesMade(signers).map((one) => ({ ...one })),
           },
         });
         recorded = { index: entry, size, root };

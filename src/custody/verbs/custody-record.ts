@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type Implementation, instantOf, printable } from '#kernel';
 import { openLedger } from '#ledger';
 import { homePath, openHome, readIfThere, writeDurably } from '#system';
-import { keyNames, passphrasesOf, readRoots, roleSigners, rootOfPersons } from '#trust';
+import { keyNames, passphrasesOf, readRoots, roleSigners, rootOfPersons, signaturesMade } from '#trust';
 import { formatChain, linkDigest, parseChain } from '../custody-chain.ts';
 import { CUSTODY_PREDICATE, HANDS, readCustody, signCustody } from '../custody-statement.ts';
 import { custodyFault } from '../faults.ts';
@@ -55,7 +55,15 @@ export const custodyRecordVerb: Implementation<CustodyRecordInput, CustodyRecord
       const { index } = await ledger.append({
         predicateType: CUSTODY_PREDICATE,
         subject: volumes.map(({ name, sha256 }) => ({ name, digest: { sha256 } })),
-        predicate: { event, medium, from, to, link: linkDigest(link), envelope: Buffer.from(link).toString('utf8') },
+        predicate: {
+          event,
+          medium,
+          from,
+          to,
+          link: linkDigest(link),
+          envelope: Buffer.from(link).toString('utf8'),
+          signed: signaturesMade(signers).map((one) => ({ ...one })),
+        },
       });
       await writeDurably(files, path, formatChain([...links, link]));
       return {
