@@ -410,7 +410,7 @@ const promoted = (
     site: 'test',
     channel: 'main',
     sequence: 1,
-    receipt: { origin: 'test/0', index: 0, proof: '' },
+    receipt: { origin: 'test/0', index: 0, proof: 'cHJvb2Y=' },
     results: [],
     ...more,
   },
@@ -418,6 +418,9 @@ const promoted = (
 });
 const promotions: readonly Crossing[] = [
   promotion('good', '', '', (index) => promoted(index)),
+  promotion('without-receipt', '', 'admit.promotion-other', (index) =>
+    promoted(index, {}, { receipt: { origin: 'test/0', index: 0, proof: '' } }),
+  ),
   promotion('other-bundle', 'CVE-2026-22703', 'admit.promotion-other', () => promoted('a'.repeat(64))),
   promotion('other-ring', '', 'admit.promotion-other', (index) => promoted(index, {}, { ring: 'production' })),
   promotion('other-site', '', 'admit.promotion-other', (index) => promoted(index, {}, { site: 'mars' })),
@@ -784,8 +787,8 @@ function changing(path: string, change: (bytes: Uint8Array, position: number) =>
         ...handle,
         async read(into, at) {
           const count = await handle.read(into, at);
-          into.set(change(into.subarray(0, count), position).subarray(0, count));
-          position += count;
+          into.set(change(into.subarray(0, count), at ?? position).subarray(0, count));
+          if (at === undefined) position += count;
           return count;
         },
       };
