@@ -16,11 +16,13 @@ async function time(command: string, words: readonly string[]): Promise<{ second
 /** What it costs to start the command line, launcher included. */
 export async function run(): Promise<Figure[]> {
   const version = await time(launcher, ['--version']);
+  const verb = await time(launcher, ['admit', '--help']);
   const help = await time(launcher, ['--help']);
   const node = await time(process.execPath, ['--eval', '0']);
   const note = `median of ${RUNS}, launcher included; an empty Node program takes ${node.seconds.toFixed(3)} s`;
   return [
     { name: 'start: sallyport --version', unit: 's', ours: version.seconds, promise: { atMost: 0.3 }, note },
+    { name: 'start: sallyport admit --help', unit: 's', ours: verb.seconds, promise: { atMost: 0.3 }, note },
     { name: 'start: sallyport --help', unit: 's', ours: help.seconds, promise: { atMost: 0.3 }, note },
     { name: 'start: memory', unit: 'MB', ours: help.memory / 1e6 },
   ];
