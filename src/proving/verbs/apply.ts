@@ -112,7 +112,7 @@ export const applyVerb: Implementation<z.infer<typeof applyInput>, Output> = {
       const lost = load.lost > 0 ? style.bad(`${load.lost} lost`) : 'none lost';
       const kept = load.keptLost > 0 ? style.bad(`${load.keptLost} bytes lost`) : 'none lost';
       lines.push(
-        `  ${load.changes} changes in ${(load.milliseconds / 1000).toFixed(1)} s: of ${load.closed} probes to what stays closed ${leaked} (at least ${load.leastDuring} during each change)`,
+        `  ${load.changes} ${load.changes === 1 ? 'change' : 'changes'} in ${(load.milliseconds / 1000).toFixed(1)} s: of ${load.closed} probes to what stays closed ${leaked} (at least ${load.leastDuring} during each change)`,
         `  of ${load.fresh} new connections and datagrams to what stays open ${lost}; of ${load.kept} bytes over open ones ${kept}`,
         ...load.leaks.map((one) => style.bad(`    leaked: ${printable(one)}`)),
         ...load.losses.map((one) => style.bad(`    lost: ${printable(one)}`)),
