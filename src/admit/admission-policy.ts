@@ -72,35 +72,8 @@ export interface AdmissionPolicy {
 const HOUR = 60 * 60 * 1000;
 
 function policyOf(value: z.infer<typeof shape>, digest: Digest | undefined): AdmissionPolicy {
-  const {
-    freshness,
-    accept,
-    hold,
-    tolerance,
-    sequence,
-    approval,
-    promoted,
-    results,
-    medium,
-    custody,
-    scans,
-    contents,
-  } = value;
-  return {
-    freshness,
-    accept,
-    hold,
-    tolerance: tolerance.hours * HOUR,
-    jump: sequence.jump,
-    approval,
-    promoted,
-    results,
-    medium,
-    custody,
-    scans,
-    contents,
-    digest,
-  };
+  const { 'sallyport-admission': _, tolerance, sequence, ...rules } = value;
+  return { ...rules, tolerance: tolerance.hours * HOUR, jump: sequence.jump, digest };
 }
 
 export const defaultPolicy: AdmissionPolicy = policyOf(shape.parse({ 'sallyport-admission': '1.0' }), undefined);

@@ -10,7 +10,7 @@ export {
 } from './bundle-index.ts';
 export { checkLines } from './check-lines.ts';
 export { bundleCatalogue } from './faults.ts';
-export { judgeSeal, rootsOf, type SealJudgement } from './judge-seal.ts';
+export { judgeSeal, rootsOf, type SealJudgement, trustOf } from './judge-seal.ts';
 export { MAX_BLOBS, MAX_FRAME_BYTES, MAX_INDEX_BYTES, MAX_LOCK_BYTES } from './layout.ts';
 export { type Medium, openMedium } from './medium.ts';
 export { type BlobSink, type BundleReading, type BundleSink, readBundle, type ReadOptions } from './reader.ts';

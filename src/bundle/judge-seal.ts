@@ -26,6 +26,11 @@ export interface SealJudgement {
   readonly added: readonly Uint8Array[];
 }
 
+/** Whose word a judgement rests on, as our commands print it. */
+export function trustOf({ custody, holders, root }: SealJudgement, { pinned }: Pick<EffectiveRoot, 'pinned'>) {
+  return { custody, holders: [...holders], root: { version: root.version, fingerprint: root.fingerprint, pinned } };
+}
+
 /** Judges a seal by a root that the caller trusts. No key that the bundle carries is used. `now` in milliseconds. */
 export function judgeSeal(effective: EffectiveRoot, head: BundleHead, now: number): SealJudgement {
   const given = effective.root;

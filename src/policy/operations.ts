@@ -17,7 +17,7 @@ export const trustParameters = [
     help: "verify a bundle against the root that this home pinned; 'admitted:CHANNEL' names what it admitted",
   },
 ];
-const finding = z.object({
+export const finding = z.object({
   severity: z.enum(['error', 'warning', 'note']),
   code: z.string(),
   where: z.string(),

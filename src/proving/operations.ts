@@ -1,13 +1,7 @@
 import { z } from 'zod';
 import { operation } from '#kernel';
-import { trustKeys, trustParameters } from '#policy/operations';
+import { finding, trustKeys, trustParameters } from '#policy/operations';
 
-const finding = z.object({
-  severity: z.enum(['error', 'warning', 'note']),
-  code: z.string(),
-  where: z.string(),
-  detail: z.string(),
-});
 const established = z.enum(['kept', 'cut']);
 const enforcer = z.object({
   name: z.string(),

@@ -43,6 +43,6 @@ export {
   type RootDraft,
   speaksFor,
 } from './root.ts';
-export { type SignatureMade, signaturesMade, type Signer, signEnvelope } from './signing.ts';
+export { inKeyOrder, type SignatureMade, signaturesMade, type Signer, signEnvelope } from './signing.ts';
 export { holdersWith } from './threshold.ts';
 export { judgeRoot, type Verification, type VerificationOptions, verifyEnvelope } from './verification.ts';

@@ -14,23 +14,21 @@ export interface Signer {
 }
 
 /** What made a signature, as ledgers record it beside what was signed (docs/spec/crypto-profile.md, CRY-10). */
-export interface SignatureMade {
-  readonly keyid: string;
-  readonly algorithm: Algorithm;
-  readonly module: string;
-}
+// A type, since an interface is no JsonObject.
+export type SignatureMade = { readonly keyid: string; readonly algorithm: Algorithm; readonly module: string };
 
 /** Of each key once, in the order of an envelope. The modules say what they are, and claim no validation. */
 export function signaturesMade(signers: readonly Signer[]): SignatureMade[] {
   return inKeyOrder(signers).map(({ keyid, algorithm, module }) => ({ keyid, algorithm, module }));
 }
 
-function inKeyOrder(signers: readonly Signer[]): readonly Signer[] {
+/** Each key once, in the order of signatures in an envelope: who comes first leaves no trace. */
+export function inKeyOrder(signers: readonly Signer[]): readonly Signer[] {
   const byId = new Map(signers.map((signer) => [signer.keyid, signer]));
   return [...byId.values()].sort((a, b) => (a.keyid < b.keyid ? -1 : 1));
 }
 
-/** A DSSE envelope with one signature a signer, in the order of key ids, so that who comes first leaves no trace. */
+/** A DSSE envelope with one signature a signer. */
 export function signEnvelope(payloadType: string, payload: Uint8Array, signers: readonly Signer[]): Uint8Array {
   if (signers.length === 0) throw new TypeError('an envelope needs a signer');
   const message = pae(payloadType, payload);

@@ -28,6 +28,7 @@ import {
   readBundle,
   type SealJudgement,
   summaryOf,
+  trustOf,
 } from '#bundle';
 import { custodyReason, judgeChain, judgeScans, mediaOf, parseChain } from '#custody';
 import { ecosystemOf } from '#ecosystems/list';
@@ -479,15 +480,7 @@ async function commit(
     ledger: { size: ledger.size, root: ledger.root, ...(entry === undefined ? {} : { index: entry }) },
     ...(judged.freshness === undefined ? {} : { freshness: judged.freshness }),
     ...(judged.approval === undefined ? {} : { approvers: [...judged.approval.holders] }),
-    trust: {
-      custody: judgement.custody,
-      holders: [...judgement.holders],
-      root: {
-        version: judgement.root.version,
-        fingerprint: judgement.root.fingerprint,
-        pinned: effective.pinned,
-      },
-    },
+    trust: trustOf(judgement, effective),
     bundle: summaryOf(seal),
     figures: {
       read: reading.read,
@@ -610,7 +603,7 @@ function allKnown({ database, store }: Inside, rows: readonly LockRow[]): boolea
 }
 
 function signedOf({ signed }: Inside): JsonObject {
-  return signed.length === 0 ? {} : { signed: signed.map((one) => ({ ...one })) };
+  return signed.length === 0 ? {} : { signed };
 }
 
 /** Whether a chain of custody or a scanner has to speak of the very bytes that are read. */
@@ -692,15 +685,7 @@ async function hold(side: Inside, judged: Judged, copy: Copying): Promise<Output
     bundle: summaryOf(head.seal),
     ...(judged.freshness === undefined ? {} : { freshness: judged.freshness }),
     ...(judged.approval === undefined ? {} : { approvers: [...judged.approval.holders] }),
-    trust: {
-      custody: judgement.custody,
-      holders: [...judgement.holders],
-      root: {
-        version: judgement.root.version,
-        fingerprint: judgement.root.fingerprint,
-        pinned: effective.pinned,
-      },
-    },
+    trust: trustOf(judgement, effective),
     figures: {
       read: reading.read,
       written: { blobs: 0, bytes: 0 },

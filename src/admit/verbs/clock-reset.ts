@@ -69,7 +69,7 @@ export const clockResetVerb: Implementation<ClockResetInput, ClockResetOutput> =
           ...predicate,
           holders: [...judged.holders],
           envelope: Buffer.from(envelope).toString('base64'),
-          signed: signaturesMade(signers).map((one) => ({ ...one })),
+          signed: signaturesMade(signers),
         },
       });
       await writeFloorReset(files, home, { index, floor: to });

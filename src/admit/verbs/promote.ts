@@ -96,7 +96,7 @@ export const promoteVerb: Implementation<PromoteInput, PromoteOutput> = {
           channel: one.channel,
           sequence: one.sequence,
           approvers: [...new Set(signers.map(({ holder }) => holder))],
-          signed: signaturesMade(signers).map((one) => ({ ...one })),
+          signed: signaturesMade(signers),
           promotion: digestOf(envelope),
           results: results.map((result) => ({ ...result })),
         },

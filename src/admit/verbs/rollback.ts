@@ -85,7 +85,7 @@ export const rollbackVerb: Implementation<RollbackInput, RollbackOutput> = {
           sealed: target.sealed,
           from,
           approvers: [...judged.holders],
-          signed: signaturesMade(signers).map((one) => ({ ...one })),
+          signed: signaturesMade(signers),
           approvals: envelopes.map((one) => Buffer.from(one).toString('base64')),
         },
       });

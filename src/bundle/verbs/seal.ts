@@ -7,6 +7,7 @@ import {
   delegatesOf,
   keyNames,
   holdersWith,
+  inKeyOrder,
   passphrasesOf,
   readPinned,
   readRoots,
@@ -128,7 +129,7 @@ async function sealProject(input: z.infer<typeof sealInput>, world: World): Prom
             bytes: index.bytes,
             custody,
             holders: signers.map(({ holder }) => holder),
-            signed: signaturesMade(signers).map((one) => ({ ...one })),
+            signed: signaturesMade(signers),
           },
         });
         recorded = { index: entry, size, root };
@@ -192,11 +193,6 @@ async function writeSigstore(files: Files, folder: string, sealEnvelope: Uint8Ar
     written.push(path);
   }
   return written;
-}
-
-/** The order of signatures in an envelope. */
-function inKeyOrder<S extends { readonly keyid: string }>(signers: readonly S[]): S[] {
-  return [...signers].sort((a, b) => (a.keyid < b.keyid ? -1 : 1));
 }
 
 /** How many earlier seals a bundle carries consistency proofs from: whoever missed more needs one in between. */

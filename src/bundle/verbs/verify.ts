@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Implementation } from '#kernel';
 import type { verifyInput, verifyOutput } from '../operations.ts';
+import { trustOf } from '../judge-seal.ts';
 import { amount, summaryOf } from '../summary.ts';
 import { readVerified } from '../verified.ts';
 import { showReasons } from './show-reasons.ts';
@@ -15,15 +16,7 @@ export const verify: Implementation<z.infer<typeof verifyInput>, z.infer<typeof 
       ...(judgement === undefined || judgement.reasons.length > 0
         ? {}
         : {
-            trust: {
-              custody: judgement.custody,
-              holders: [...judgement.holders],
-              root: {
-                version: judgement.root.version,
-                fingerprint: judgement.root.fingerprint,
-                pinned: effective.pinned,
-              },
-            },
+            trust: trustOf(judgement, effective),
           }),
       read,
     };

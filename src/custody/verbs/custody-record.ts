@@ -62,7 +62,7 @@ export const custodyRecordVerb: Implementation<CustodyRecordInput, CustodyRecord
           to,
           link: linkDigest(link),
           envelope: Buffer.from(link).toString('utf8'),
-          signed: signaturesMade(signers).map((one) => ({ ...one })),
+          signed: signaturesMade(signers),
         },
       });
       await writeDurably(files, path, formatChain([...links, link]));
