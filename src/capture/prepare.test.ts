@@ -4,22 +4,17 @@ import type { RequestListener } from 'node:http';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { digestOf, errorMessage, type Fault, hexOf, homeAt, isFault, type World } from '#kernel';
+import { digestOf, type Fault, hexOf, homeAt, isFault, type World } from '#kernel';
 import { testWorld } from '#kernel/testing';
 import { openTestUpstream, type TestUpstream } from '#enclave/testing';
 import { readHomeLedger } from '#ledger';
-import { debianTools, namespacesAllowed, nodeFiles } from '#system';
-import { temporaryFolder } from '#system/testing';
+import { nodeFiles } from '#system';
+import { namespacesHere, temporaryFolder } from '#system/testing';
 import { createSide } from '#trust';
 import type { CaptureOutput } from './operations.ts';
 import { captureVerb } from './verbs/capture.ts';
 
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
+const { skip } = await namespacesHere();
 const SECRET = 'p1anted-secret-41d0';
 type After = { after(fn: () => Promise<void> | void): void };
 

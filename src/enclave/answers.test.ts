@@ -3,17 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { errorMessage } from '#kernel';
-import { debianTools, namespacesAllowed, runtimeEnvironment } from '#system';
+import { runtimeEnvironment } from '#system';
 import { type Attempt, type EnclaveOptions, openEnclave } from './index.ts';
+import { namespacesHere } from '#system/testing';
 
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
-const tools = typeof found === 'string' ? { ip: '', nft: '' } : { ip: found.ip.path, nft: found.nft.path };
+const { skip, tools } = await namespacesHere();
 
 const SCRIPT = `
       const { connect } = require('node:net');

@@ -6,19 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { tmpdir } from 'node:os';
-import { errorMessage } from '#kernel';
-import { debianTools, findProgram, namespacesAllowed, runProcess, runtimeEnvironment } from '#system';
+import { findProgram, runProcess, runtimeEnvironment } from '#system';
 import { HOME } from './surroundings.ts';
 import { type Attempt, describeAttempt, type Enclave, openEnclave, probeFrom, readBeneath } from './index.ts';
+import { namespacesHere } from '#system/testing';
 
 // On a machine that lacks them they are unpacked into the cache first, as a rehearsal does.
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
-const tools = typeof found === 'string' ? { ip: '', nft: '' } : { ip: found.ip.path, nft: found.nft.path };
+const { skip, tools } = await namespacesHere();
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...runtimeEnvironment(process.env) };
 
 let enclave: Enclave;

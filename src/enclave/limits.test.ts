@@ -5,18 +5,13 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { errorMessage } from '#kernel';
-import { debianTools, namespacesAllowed, runtimeEnvironment } from '#system';
+import { runtimeEnvironment } from '#system';
 import { cgroupOwner, readHierarchies } from './cgroups.ts';
 import { type Enclave, type InsideOptions, openEnclave } from './index.ts';
 import type { Stopped } from './limits.ts';
+import { namespacesHere } from '#system/testing';
 
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
+const { skip, tools } = await namespacesHere();
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...runtimeEnvironment(process.env) };
 
 const MIB = 1024 * 1024;
@@ -87,10 +82,9 @@ async function cgroupsOf(pid: number | undefined): Promise<string[]> {
 }
 
 test('what a killed process left of its cgroups is taken away by the next enclave', { skip }, async (t) => {
-  if (typeof found === 'string') return;
   const work = await mkdtemp(join(tmpdir(), 'sallyport-limits-'));
   t.after(() => rm(work, { recursive: true, force: true }));
-  const options = { machines: ['a'], flows: [], writable: [work], tools: { ip: found.ip.path, nft: found.nft.path } };
+  const options = { machines: ['a'], flows: [], writable: [work], tools };
   const program = `
     import { openEnclave } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
     const enclave = await openEnclave({ ...${JSON.stringify(options)}, env: process.env, signal: AbortSignal.timeout(60_000) });
@@ -116,14 +110,13 @@ for (const cgroups of [true, false]) {
     let enclave: Enclave;
     let work = '';
     before(async () => {
-      if (typeof found === 'string') return;
       work = await mkdtemp(join(tmpdir(), 'sallyport-limits-'));
       enclave = await openEnclave({
         machines: ['a'],
         flows: [],
         writable: [work],
         env: process.env,
-        tools: { ip: found.ip.path, nft: found.nft.path },
+        tools,
         cgroups,
         signal: new AbortController().signal,
       });

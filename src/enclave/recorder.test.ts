@@ -4,19 +4,14 @@ import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { digestOf, errorMessage } from '#kernel';
-import { debianTools, namespacesAllowed, openNetwork, runtimeEnvironment } from '#system';
+import { digestOf } from '#kernel';
+import { openNetwork, runtimeEnvironment } from '#system';
 import { type Attempt, openRecorder, type Recorder, type RecorderOptions } from './index.ts';
 import { openTestUpstream, type TestUpstream } from './testing/index.ts';
+import { namespacesHere } from '#system/testing';
 
 // On a machine that lacks them they are unpacked into the cache first, as a capture does.
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
-const tools = typeof found === 'string' ? { ip: '', nft: '' } : { ip: found.ip.path, nft: found.nft.path };
+const { skip, tools } = await namespacesHere();
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...runtimeEnvironment(process.env) };
 
 const BIG = 32 * 1024 * 1024;

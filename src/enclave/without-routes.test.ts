@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { debianTools, namespacesAllowed, runtimeEnvironment } from '#system';
-import { temporaryFolder } from '#system/testing';
-import { errorMessage } from '#kernel';
+import { runtimeEnvironment } from '#system';
+import { namespacesHere, temporaryFolder } from '#system/testing';
 import { openEnclave, probeFrom } from './index.ts';
 
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
+const { skip, tools } = await namespacesHere();
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...runtimeEnvironment(process.env) };
 
 describe('an enclave without routes', { skip }, () => {
   test('has machines that reach one another as declared, and nobody else, not even the sink', async (t) => {
-    assert.ok(typeof found !== 'string');
-    const tools = { ip: found.ip.path, nft: found.nft.path };
     const work = await temporaryFolder(t);
     const enclave = await openEnclave({
       machines: ['web', 'user', 'other'],

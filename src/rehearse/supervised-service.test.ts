@@ -6,16 +6,12 @@ import { after, before, describe, test } from 'node:test';
 import { type Enclave, openEnclave } from '#enclave';
 import { errorMessage } from '#kernel';
 import type { Readiness, Service } from '#project';
-import { debianTools, namespacesAllowed, runtimeEnvironment } from '#system';
+import { runtimeEnvironment } from '#system';
 import { SupervisedService } from './io/supervised-service.ts';
 import { LogTail } from './log-tail.ts';
+import { namespacesHere } from '#system/testing';
 
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
+const { skip, tools } = await namespacesHere();
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...runtimeEnvironment(process.env) };
 const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'] as const;
 
@@ -23,7 +19,6 @@ describe('a service', { skip }, () => {
   let enclave: Enclave;
   let work = '';
   before(async () => {
-    if (typeof found === 'string') return;
     work = await mkdtemp(join(tmpdir(), 'sallyport-services-'));
     await mkdir(join(work, 'logs'));
     enclave = await openEnclave({
@@ -31,7 +26,7 @@ describe('a service', { skip }, () => {
       flows: [],
       writable: [work],
       env: process.env,
-      tools: { ip: found.ip.path, nft: found.nft.path },
+      tools,
       signal: new AbortController().signal,
     });
   });

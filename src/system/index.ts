@@ -1,3 +1,4 @@
+export { startAgent } from './agent.ts';
 export { systemClock } from './clock.ts';
 export { makeFolderDurably, readIfThere, writeDurably } from './durable.ts';
 export { systemCatalogue } from './faults.ts';
@@ -28,7 +29,7 @@ export {
   toolsFolder,
   type ToolsOptions,
 } from './tools.ts';
-export { type NamespaceAnswer, namespaceArguments, namespacesAllowed } from './namespaces.ts';
+export { type NamespaceAnswer, namespacesAllowed } from './namespaces.ts';
 export {
   type EffectiveSettings,
   npmSettings,

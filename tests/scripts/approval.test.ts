@@ -1,56 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { temporaryFolder } from '#system/testing';
-import { type Ran, sallyport } from './sallyport.ts';
+import { story, type Story } from './story.ts';
 
 // A site where two people have to agree before anything comes in, and where going back takes them too.
-
-interface Story {
-  readonly folder: string;
-  // oxlint-disable-next-line no-explicit-any
-  readonly run: (command: string, code?: number) => Promise<any>;
-  deliver(name: string, text: string): Promise<void>;
-}
-
-async function story(t: { after(fn: () => Promise<void>): void }): Promise<Story> {
-  const folder = await temporaryFolder(t);
-  await mkdir(join(folder, 'files'));
-  const target = '{ os: linux, arch: amd64, libc: { name: glibc, version: "2.36" } }';
-  await writeFile(
-    join(folder, 'sallyport.yaml'),
-    `sallyport: "1.0"\nname: approval\nchannel: main\ntargets:\n  linux-amd64: ${target}\ninputs:\n  - files: files\n`,
-  );
-  const run = async (command: string, code = 0): Promise<Ran['json']> => {
-    const ran = await sallyport(folder, [...command.split(' '), '--json']);
-    assert.equal(ran.code, code, `${command}: ${ran.out}${ran.err}`);
-    return ran.json;
-  };
-  const deliver = async (name: string, text: string): Promise<void> => {
-    await writeFile(join(folder, 'files', 'note.txt'), text);
-    await run('capture --home out');
-    await run(`seal -o ${name} --home out --key ada.key`);
-  };
-  await run('init --home out --site low');
-  await run('init --home in --site high');
-  for (const [name, holder] of [
-    ['ada', 'Ada'],
-    ['ben', 'Ben'],
-    ['cat', 'Cat'],
-    ['dan', 'Dan'],
-  ] as const) {
-    await run(`trust key new ${name}.key --holder ${holder}`);
-  }
-  const add = ['ada', 'ben', 'cat', 'dan'].map((name) => `--add ${name}.key.pub.json`).join(' ');
-  const roles = '--role Ada=sealer --role Ben=approver --role Cat=approver --role Dan=root --role low=ledger';
-  await run(`trust propose --home out -o two ${add} ${roles} --threshold approver=2 --custody shared`);
-  await run('trust sign two --key out/keys/sealer.key --key dan.key');
-  await run('trust accept two --home out');
-  const root = (await run('trust show --home out')).root;
-  await run(`trust pin ${root.path} --fingerprint ${root.fingerprint} --home in`);
-  return { folder, run, deliver };
-}
 
 const codes = (json: { reasons: { code: string }[] }): string[] => json.reasons.map(({ code }) => code);
 
@@ -63,7 +17,7 @@ async function noteInside({ folder }: Story, text: string): Promise<boolean> {
 }
 
 test('a bundle is held until two approvers agree, who did not seal it; going back takes them too', async (t) => {
-  const at = await story(t);
+  const at = await story(t, ' --threshold approver=2');
   const { folder, run, deliver } = at;
   await deliver('one', 'first\n');
   const held = await run('admit one --hold --home in', 1);
@@ -120,7 +74,7 @@ test('a bundle is held until two approvers agree, who did not seal it; going bac
 });
 
 test('production takes what staging has tried, the same bytes', async (t) => {
-  const at = await story(t);
+  const at = await story(t, ' --threshold approver=2');
   const { folder, run, deliver } = at;
   const yaml = await readFile(join(folder, 'sallyport.yaml'), 'utf8');
   const rings = 'destinations: { staging: [test-hall], production: [high] }\n';
@@ -175,7 +129,7 @@ test('production takes what staging has tried, the same bytes', async (t) => {
 });
 
 test('whoever sealed a bundle does not approve it, whatever the root allows', async (t) => {
-  const at = await story(t);
+  const at = await story(t, ' --threshold approver=2');
   const { folder, run } = at;
   await run('init --home solo --site solo');
   // One person has every role: nothing keeps two duties apart but the rule of admission.

@@ -4,19 +4,13 @@ import { chmod, cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
-import { debianTools, findProgram, namespacesAllowed, runProcess } from '#system';
-import { errorMessage } from '#kernel';
-import { temporaryFolder } from '#system/testing';
+import { findProgram, runProcess } from '#system';
+import { namespacesHere, temporaryFolder } from '#system/testing';
 import { launcher, sallyport } from './sallyport.ts';
 
 // Policies that are shown to hold by a kernel, and a change of them that is rehearsed under load.
 
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
+const { skip } = await namespacesHere();
 
 const MANIFESTS = `apiVersion: v1
 kind: Namespace

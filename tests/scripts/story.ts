@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { temporaryFolder } from '#system/testing';
 import { type Ran, sallyport } from './sallyport.ts';
 
-/** Two homes, `out` of site low and `in` of site high, which pinned its root; Ada seals, Ben and Cat approve. */
+/**
+ * Two homes, `out` of site low and `in` of site high, which pinned its root; Ada seals, Ben and Cat approve, by the
+ * thresholds that are given (` --threshold approver=2`).
+ */
 export interface Story {
   readonly folder: string;
   // oxlint-disable-next-line no-explicit-any
@@ -12,7 +15,7 @@ export interface Story {
   deliver(name: string, text: string, home?: string): Promise<void>;
 }
 
-export async function story(t: { after(fn: () => Promise<void>): void }): Promise<Story> {
+export async function story(t: { after(fn: () => Promise<void>): void }, thresholds = ''): Promise<Story> {
   const folder = await temporaryFolder(t);
   await mkdir(join(folder, 'files'));
   const target = '{ os: linux, arch: amd64, libc: { name: glibc, version: "2.36" } }';
@@ -42,7 +45,7 @@ export async function story(t: { after(fn: () => Promise<void>): void }): Promis
   }
   const add = ['ada', 'ben', 'cat', 'dan'].map((name) => `--add ${name}.key.pub.json`).join(' ');
   const roles = '--role Ada=sealer --role Ben=approver --role Cat=approver --role Dan=root --role low=ledger';
-  await run(`trust propose --home out -o two ${add} ${roles} --custody shared`);
+  await run(`trust propose --home out -o two ${add} ${roles}${thresholds} --custody shared`);
   await run('trust sign two --key out/keys/sealer.key --key dan.key');
   await run('trust accept two --home out');
   const { path, fingerprint } = (await run('trust show --home out')).root;

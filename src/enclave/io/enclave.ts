@@ -1,17 +1,7 @@
-import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { errorMessage } from '#kernel';
-import {
-  debianTools,
-  type Ended,
-  findProgram,
-  namespaceArguments,
-  type Running,
-  runtimeEnvironment,
-  startProcess,
-} from '#system';
+import { debianTools, type Ended, findProgram, runtimeEnvironment, startAgent } from '#system';
 import type { Attempt } from '../attempt.ts';
 import type { Controller } from '../cgroups.ts';
 import { enclaveFault } from '../faults.ts';
@@ -142,41 +132,17 @@ export interface Enclave {
 export async function openEnclave(options: EnclaveOptions): Promise<Enclave> {
   const unshare = await programOf('unshare', options.env);
   const nsenter = await programOf('nsenter', options.env);
-  const here = fileURLToPath(import.meta.url);
-  const agent = join(dirname(here), '..', 'agent', `main${extname(here)}`);
   const [runc, ids, cgroup] = await Promise.all([
     options.tools.runc ?? debianTools(['runc'], { env: options.env }).then((tools) => tools.runc.path),
     enclaveIds(options.env),
     options.cgroups === false ? '' : ownCgroupName(),
     clearCgroups(),
   ]);
-  const cache = options.env['NODE_COMPILE_CACHE'];
-  const lastWords: string[] = [];
-  const running: Running = await startProcess(
-    unshare,
-    [...namespaceArguments(unshare, ids.given), process.execPath, agent],
-    {
-      // The agent itself needs next to nothing; PATH for mount and ip.
-      env: {
-        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-        LC_ALL: 'C',
-        ...runtimeEnvironment(options.env),
-        // Half of the time that an enclave takes to open would be for reading the agent's own modules.
-        ...(cache === undefined || cache === '' ? {} : { NODE_COMPILE_CACHE: cache }),
-      },
-      cwd: '/',
-      interactive: true,
-      channel: options.recorder !== undefined,
-      grace: 1000,
-      keep: 0,
-      onOutput: (piece, from) => {
-        if (from === 'stderr') lastWords.push(piece.toString().slice(0, 4096));
-        if (lastWords.length > 20) lastWords.shift();
-      },
-    },
-  );
-  const { stdin, stdout } = running.child;
-  if (stdin === null || stdout === null) throw new Error('the agent has no standard streams');
+  const { running, stdin, stdout, lastWords } = await startAgent(unshare, import.meta.url, {
+    env: options.env,
+    given: ids.given,
+    channel: options.recorder !== undefined,
+  });
 
   const attempts: Attempt[] = [];
   const processes = new Map<

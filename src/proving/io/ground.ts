@@ -1,15 +1,6 @@
 import { existsSync } from 'node:fs';
-import { dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import {
-  debianTools,
-  findProgram,
-  namespaceArguments,
-  namespacesAllowed,
-  runtimeEnvironment,
-  startProcess,
-} from '#system';
+import { debianTools, findProgram, namespacesAllowed, startAgent } from '#system';
 import { FAMILIES, type Family } from '#policy';
 import { provingFault } from '../faults.ts';
 import type { Answer, Listener, Load, PlaceAddresses, Probe, Request, Seen } from '../protocol.ts';
@@ -52,31 +43,10 @@ export async function openGround(options: GroundOptions): Promise<Ground | { rea
   const allowed = await namespacesAllowed(options.env, { ip: ip.path, nft: nft.path });
   if (!allowed.allowed) return { forbidden: allowed.reason };
   const unshare = (await findProgram('unshare', options.env))!;
-  const here = fileURLToPath(import.meta.url);
-  const agent = join(dirname(here), '..', 'agent', `main${extname(here)}`);
-  const cache = options.env['NODE_COMPILE_CACHE'];
-  const words: string[] = [];
-  const running = await startProcess(
-    unshare,
-    [...namespaceArguments(unshare), process.execPath, '--experimental-ffi', '--no-warnings', agent],
-    {
-      env: {
-        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-        LC_ALL: 'C',
-        ...runtimeEnvironment(options.env),
-        ...(cache === undefined || cache === '' ? {} : { NODE_COMPILE_CACHE: cache }),
-      },
-      cwd: '/',
-      interactive: true,
-      grace: 1000,
-      keep: 0,
-      onOutput: (piece, from) => {
-        if (from === 'stderr' && words.length < 20) words.push(piece.toString().slice(0, 4096));
-      },
-    },
-  );
-  const { stdin, stdout } = running.child;
-  if (stdin === null || stdout === null) throw new Error('the agent has no standard streams');
+  const { running, stdin, stdout, lastWords } = await startAgent(unshare, import.meta.url, {
+    env: options.env,
+    node: ['--experimental-ffi', '--no-warnings'],
+  });
   const waiting: ((answer: Answer) => void)[] = [];
   let gone = false;
   createInterface({ input: stdout, crlfDelay: Infinity }).on('line', (line) =>
@@ -85,12 +55,12 @@ export async function openGround(options: GroundOptions): Promise<Ground | { rea
   const over = running.ended.then(() => {
     gone = true;
     for (const answer of waiting.splice(0))
-      answer({ answer: 'failed', detail: words.join('').trim() || 'it has ended' });
+      answer({ answer: 'failed', detail: lastWords.join('').trim() || 'it has ended' });
   });
   const ask = async <K extends Answer['answer']>(request: Request, kind: K): Promise<Answer & { answer: K }> => {
     options.signal.throwIfAborted();
     const answer = await new Promise<Answer>((resolve) => {
-      if (gone) return resolve({ answer: 'failed', detail: words.join('').trim() || 'it has ended' });
+      if (gone) return resolve({ answer: 'failed', detail: lastWords.join('').trim() || 'it has ended' });
       waiting.push(resolve);
       stdin.write(`${JSON.stringify(request)}\n`);
     });

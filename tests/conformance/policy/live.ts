@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { type EnforcedCluster, type Question } from '#policy';
 import { askKernel, type LiveOptions } from '#proving';
-import { debianTools, namespacesAllowed } from '#system';
-import { errorMessage } from '#kernel';
+import { namespacesHere } from '#system/testing';
 
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
 /** Why no kernel can be asked here; false: it can. */
-export const unable = answer.allowed ? false : `no namespaces: ${answer.reason}`;
+export const { skip: unable } = await namespacesHere();
 
 /** Of the kernel each probe is done before the call returns; what is waited for is silence. */
 const PATIENCE = 100;

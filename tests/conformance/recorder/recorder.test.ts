@@ -4,22 +4,17 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { digestOf, errorMessage, homeAt } from '#kernel';
+import { digestOf, homeAt } from '#kernel';
 import { testWorld } from '#kernel/testing';
 import { capture, type CaptureOutput } from '#capture/operations';
 import { openTestUpstream } from '#enclave/testing';
-import { debianTools, findProgram, namespacesAllowed, nodeFiles } from '#system';
-import { temporaryFolder } from '#system/testing';
+import { findProgram, nodeFiles } from '#system';
+import { namespacesHere, temporaryFolder } from '#system/testing';
 import { createSide } from '#trust';
 import { skipped, used } from '../../components.ts';
 import { gitServer, goModule, npmPackage, PYTHON_MISDEEDS, sdist, serving, type Site } from './registries.ts';
 
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const noSpaces = answer.allowed ? false : `no namespaces: ${answer.reason}`;
+const { skip: noSpaces } = await namespacesHere();
 
 /** Why a client is not tested: it is not on this machine. */
 async function without(...names: readonly string[]): Promise<string | false> {

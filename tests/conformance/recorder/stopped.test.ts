@@ -3,22 +3,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { errorMessage } from '#kernel';
 import { openTestUpstream } from '#enclave/testing';
-import { debianTools, namespacesAllowed, openNetwork } from '#system';
+import { openNetwork } from '#system';
 import { openRecorder } from '#enclave';
-import { temporaryFolder } from '#system/testing';
+import { namespacesHere, temporaryFolder } from '#system/testing';
 
 // The command as a user starts it, and as it ends: by Ctrl-C, by the death of the process, by too much.
 
 const SALLYPORT = join(import.meta.dirname, '../../../sallyport');
-const found = await debianTools(['ip', 'nft'], { env: process.env }).catch((error: unknown) => errorMessage(error));
-const answer =
-  typeof found === 'string'
-    ? ({ allowed: false, reason: found } as const)
-    : await namespacesAllowed(process.env, { ip: found.ip.path, nft: found.nft.path });
-const skip = answer.allowed ? false : `no namespaces: ${answer.reason}`;
-const tools = typeof found === 'string' ? { ip: '', nft: '' } : { ip: found.ip.path, nft: found.nft.path };
+const { skip, tools } = await namespacesHere();
 
 interface Bench {
   readonly folder: string;
